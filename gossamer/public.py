@@ -25,15 +25,13 @@ from gossamer.core.io.stream import Acceptor, Connector, Stream
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector, TcpStream
 from gossamer.core.io.unix import UnixAcceptor, UnixStream, connect_unix
 from gossamer.core.loop import from_thread
+from gossamer.core.loop.disk.call import sys_aio_read, sys_aio_sync, sys_aio_write
 from gossamer.core.loop.fd.descriptor import EdgeWatch
 from gossamer.core.loop.from_thread import Token, sys_token
 from gossamer.core.loop.program import run
 from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.threads.calls import (
-    sys_aio_read,
-    sys_aio_sync,
-    sys_aio_write,
     sys_blio,
     sys_blio_to_end,
     sys_catch,

@@ -26,9 +26,10 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import BoundExceeded
 from gossamer.core.io.sendfile import Sink, send_file
+from gossamer.core.loop.disk.call import AioEngine, AioRead, AioSync, AioWrite
 from gossamer.core.loop.disk.loop import READ_BYTES_MAX
 from gossamer.core.loop.disk.names import LIBAIO
-from gossamer.core.threads.calls import AioEngine, AioRead, AioSync, AioWrite, sys_blio_to_end, sys_yield
+from gossamer.core.threads.calls import sys_blio_to_end, sys_yield
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.ffi.openat2 import Links, open_beneath
 

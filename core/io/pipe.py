@@ -8,8 +8,9 @@ Source: pipe(7).
 import os
 from typing import Self
 
-from gossamer.core.loop.checks import FD_MAX, RECV_BYTES_MAX, check_number, whole_bytes
+from gossamer.core.loop.checks import RECV_BYTES_MAX, check_number, whole_bytes
 from gossamer.core.loop.fd.call import Descriptor, FdClose, FdRead, FdWrite
+from gossamer.core.threads.calls import FD_MAX
 from gossamer.core.threads.systemcall import SystemCall
 
 

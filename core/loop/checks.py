@@ -21,8 +21,6 @@ RECV_ROOM_BYTES: Final = 1 << 20
 FILE_BYTES_MAX: Final = (1 << 63) - 1
 """The last place in a file that the kernel counts."""
 
-FD_MAX: Final = (1 << 31) - 1
-
 
 def check_number(name: str, value: object, least: int, most: int) -> None:
     """Raises: MisuseError for anything but a whole number within these bounds."""

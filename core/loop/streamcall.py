@@ -16,7 +16,6 @@ import msgspec
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import Draining, MisuseError, misuse
 from gossamer.core.loop.checks import (
-    FD_MAX,
     FILE_BYTES_MAX,
     RECV_BYTES_MAX,
     RECV_ROOM_BYTES,
@@ -26,6 +25,7 @@ from gossamer.core.loop.checks import (
 )
 from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.socket_options import SocketOptions
+from gossamer.core.threads.calls import FD_MAX
 from gossamer.core.threads.systemcall import SystemCall
 
 R_co = TypeVar("R_co", covariant=True)

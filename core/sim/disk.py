@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Final
 
 from gossamer.core.io.file import FileStatus
-from gossamer.core.threads.calls import AioRead, AioSync, AioWrite
+from gossamer.core.loop.disk.call import AioRead, AioSync, AioWrite
 from gossamer.core.threads.deadlines import DeadlineHeap
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Handler, SystemCall

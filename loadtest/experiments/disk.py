@@ -26,13 +26,14 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from gossamer.core.loop.disk.call import sys_aio_read
 from gossamer.core.loop.disk.engine import choose_engine
 from gossamer.core.loop.disk.loop import DEPTH, DiskLoop
 from gossamer.core.loop.disk.names import POOL
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.threads.calls import sys_aio_read, sys_sleep
+from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.loadtest.experiments.child import MeasurementFailed, measure_in_child
 from gossamer.loadtest.experiments.experiment import Axes, Column, Goal, Point, Result, Values, goal

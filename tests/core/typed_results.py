@@ -27,6 +27,7 @@ from gossamer.core.io.tcpsock import TcpAcceptor, TcpConnector, TcpStream
 from gossamer.core.io.unix import UnixAcceptor, UnixStream, adopt_unix, connect_unix
 from gossamer.core.io.websocket import WebSocket, accept_websocket
 from gossamer.core.loop.ctrlc import CtrlC
+from gossamer.core.loop.disk.call import AioEngine, sys_aio_read, sys_aio_sync, sys_aio_write
 from gossamer.core.loop.fd.descriptor import EdgeWatch
 from gossamer.core.loop.program import run
 from gossamer.core.loop.streamcall import Idle
@@ -34,10 +35,6 @@ from gossamer.core.loop.tcp.call import TcpRecv, sys_tcp
 from gossamer.core.tcp.info import TcpInfo
 from gossamer.core.tcp.socket_options import SocketOptions
 from gossamer.core.threads.calls import (
-    AioEngine,
-    sys_aio_read,
-    sys_aio_sync,
-    sys_aio_write,
     sys_blio,
     sys_blio_to_end,
     sys_catch,

@@ -11,7 +11,8 @@ Serve = Callable[..., Server]
 
 HANDLER = """
 import asyncio, sys
-from gossamer.core.threads.calls import sys_aio_read, sys_epoll_wait, sys_join, sys_nbio, sys_park, sys_sleep
+from gossamer.core.loop.disk.call import sys_aio_read
+from gossamer.core.threads.calls import sys_epoll_wait, sys_join, sys_nbio, sys_park, sys_sleep
 
 MISTAKES = {
     b"join": lambda stream: sys_join(None),

@@ -18,11 +18,11 @@ from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import BoundExceeded, MisuseError, without_frames
+from gossamer.core.loop.disk.call import AioEngine, AioRead, AioSync, AioWrite
 from gossamer.core.loop.disk.engine import Engine, PoolEngine, choose_engine
 from gossamer.core.loop.disk.names import ENGINES
 from gossamer.core.loop.disk.spin import SPIN_US, Spin
 from gossamer.core.loop.pool import PoolLoop
-from gossamer.core.threads.calls import AioEngine, AioRead, AioSync, AioWrite
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import BLOCKED, Canceller, Handler, SystemCall
 from gossamer.core.threads.thread import Thread

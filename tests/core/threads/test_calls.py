@@ -25,15 +25,12 @@ from gossamer.core.aio.standby import AtRest
 from gossamer.core.errors import BoundExceeded, MisuseError
 from gossamer.core.io.pipe import open_pipe
 from gossamer.core.loop.checks import RECV_BYTES_MAX
+from gossamer.core.loop.disk.call import AioEngine, AioRead, AioSync, AioWrite
 from gossamer.core.loop.fd.call import FdClose, FdRead, FdReadable, FdWritable, FdWrite
 from gossamer.core.loop.fd.descriptor import EdgeClose, EdgeWait, EdgeWatch
 from gossamer.core.loop.from_thread import FromThread
 from gossamer.core.loop.program import run
 from gossamer.core.threads.calls import (
-    AioEngine,
-    AioRead,
-    AioSync,
-    AioWrite,
     Blio,
     BlioToEnd,
     EpollWait,

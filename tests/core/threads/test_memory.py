@@ -13,6 +13,7 @@ import pytest
 from gossamer.core.io.pipe import open_pipe
 from gossamer.core.io.process import run_process
 from gossamer.core.loop import from_thread
+from gossamer.core.loop.disk.call import sys_aio_read
 from gossamer.core.loop.fd.call import Descriptor, FdClose, FdRead, FdReadable, FdWritable, FdWrite
 from gossamer.core.loop.fd.descriptor import EdgeClose, EdgeWait, EdgeWatch
 from gossamer.core.loop.program import run
@@ -24,7 +25,6 @@ from gossamer.core.threads.calls import (
     Nbio,
     Park,
     Ret,
-    sys_aio_read,
     sys_blio,
     sys_blio_to_end,
     sys_catch,

@@ -10,8 +10,9 @@ import pytest
 
 from gossamer.core.clock import VirtualClock
 from gossamer.core.http.client import Response, ResponseReader
+from gossamer.core.loop.disk.call import AioEngine, AioRead
 from gossamer.core.loop.streamcall import Idle, said_of
-from gossamer.core.threads.calls import AioEngine, AioRead, Blio
+from gossamer.core.threads.calls import Blio
 from gossamer.core.threads.systemcall import SystemCall
 from gossamer.shards.web.options import WebOptions
 from gossamer.shards.web.site import StaticSite

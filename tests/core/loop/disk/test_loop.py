@@ -13,19 +13,13 @@ import pytest
 from gossamer.core.errors import BoundExceeded, MisuseError
 from gossamer.core.loop.disk import engine as diskengine
 from gossamer.core.loop.disk import loop as disk
+from gossamer.core.loop.disk.call import sys_aio_read, sys_aio_sync, sys_aio_write
 from gossamer.core.loop.disk.loop import READ_BYTES_MAX, DiskLoop
 from gossamer.core.loop.disk.names import LIBAIO, POOL, URING
 from gossamer.core.loop.epoll import EpollWaiter
 from gossamer.core.loop.pool import PoolLoop
 from gossamer.core.loop.sleep import SleepLoop
-from gossamer.core.threads.calls import (
-    sys_aio_read,
-    sys_aio_sync,
-    sys_aio_write,
-    sys_join,
-    sys_sleep,
-    sys_yield,
-)
+from gossamer.core.threads.calls import sys_join, sys_sleep, sys_yield
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.core.threads.nursery import open_nursery
 from gossamer.core.threads.scheduler import Scheduler
