@@ -9,7 +9,7 @@ not know where segments come from, nor which calls there are.
 
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain, islice
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from gossamer.core.clock import NEVER_US, Clock
 from gossamer.core.demux import Demux
@@ -17,12 +17,13 @@ from gossamer.core.loop.interrupting import Interruption
 from gossamer.core.loop.tcp.call import Connection, Listener, Parked
 from gossamer.core.loop.tcp.deadlines import DEADLINES_MAX, TcpDeadlines
 from gossamer.core.loop.tcp.door import Door
-from gossamer.core.loop.tcp.failure import error_of
+from gossamer.core.loop.tcp.emission import emit
 from gossamer.core.loop.tcp.fast_open import FastOpens
 from gossamer.core.loop.tcp.files import HeldFiles
 from gossamer.core.loop.tcp.memory import MemoryAccount
+from gossamer.core.loop.tcp.notices import Notices
 from gossamer.core.loop.tcp.paths import Paths
-from gossamer.core.loop.tcp.side import Side
+from gossamer.core.loop.tcp.side import ParkingPlace, Side
 from gossamer.core.tcp.actions import (
     Actions,
     Deliver,
@@ -32,8 +33,6 @@ from gossamer.core.tcp.actions import (
     Granted,
     PathLearned,
     Signal,
-    SoftFailure,
-    Urgent,
 )
 from gossamer.core.tcp.drop import SegmentDrop
 from gossamer.core.tcp.events import Abort, Event, IcmpError, PathKnown, Report, Timeout
@@ -43,7 +42,6 @@ from gossamer.core.tcp.tcb import Tcb, TimeWait
 from gossamer.core.tcp.timeouts import deadline_us
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import Flow
-from gossamer.core.wire.options import encode_options
 from gossamer.core.wire.segment import Segment
 from gossamer.ffi.packets import PacketSink, TooLong
 
@@ -53,26 +51,6 @@ CLOSED_MAX: Final = 16_384
 
 def nothing(_at_hand: object = None) -> None:
     """Nothing is to be done before a batch is sent."""
-
-
-class ParkingPlace(Protocol):
-    """What is asked of `core.loop.tcp.parking`."""
-
-    @property
-    def next_at_us(self) -> int:
-        """When `turn` has something to do."""
-
-    def turn(self, now_us: int) -> None:
-        """Wake those whose time has come."""
-
-    def park(self, connection: Connection, now_us: int) -> bool:
-        """Park a connection if it is idle; whether it was."""
-
-    def wake(self, flow: Flow) -> Connection:
-        """The connection of a flow that is parked, which no longer is."""
-
-    def rouse(self, connection: Connection) -> Tcb | None:
-        """What a call finds of a connection: it is woken for it. None once the connection is over."""
 
 
 class Connections:
@@ -109,21 +87,18 @@ class Connections:
         self._paths = Paths()
         self._sides: tuple[Side, ...] = ()
         self._packets_out_total = 0
-        self._retransmits_total = 0
-        self._delivery_problems_total = 0
+        self._notices = Notices(sink)
         self._performers: dict[type[Any], Callable[[Connection, Any], None]] = {
-            Urgent: self._perform_urgent,
+            **self._notices.performs,
             Granted: fast_opens.perform_granted,
             Dropped: self._perform_dropped,
             PathLearned: self._perform_path_learned,
             Failed: self._perform_failed,
-            SoftFailure: self._perform_soft_failure,
             Signal: self._perform_signal,
         }
         self._signals: dict[Signal, Callable[[Connection], None]] = {
             Signal.PACED: self._on_paced,
-            Signal.DELIVERY_PROBLEM: self._on_delivery_problem,
-            Signal.RETRANSMITTED: self._on_retransmitted,
+            **self._notices.signals,
             Signal.FAST_OPEN_LOST: fast_opens.on_lost,
         }
 
@@ -282,8 +257,7 @@ class Connections:
             "time_wait": len(self.demux.time_wait),
             "packets_out_total": self._packets_out_total,
             "frames_out_total": self.sink.frames_total,
-            "retransmits_total": self._retransmits_total,
-            "delivery_problems_total": self._delivery_problems_total,
+            **self._notices.statistics(),
             **self.memory.statistics(),
         }
         for reason in (*DropReason, *SegmentDrop):
@@ -342,7 +316,7 @@ class Connections:
         connection.tcb = tcb
         for action in actions:
             if type(action) is Segment:
-                self.emit(connection.flow, action)
+                emit(self.sink, connection.flow, action)
             elif type(action) is Deliver:
                 self._deliver(connection, action)
             else:
@@ -371,7 +345,7 @@ class Connections:
             self.demux.keep_time_wait(connection.flow, tcb)
         for action in actions:
             if isinstance(action, Segment):
-                self.emit(connection.flow, action)
+                emit(self.sink, connection.flow, action)
             else:
                 self._performers[type(action)](connection, action)
         for side in self._sides:
@@ -382,37 +356,12 @@ class Connections:
         self.deadlines.disarm(connection)
         self.sink.forget(connection.flow)
 
-    def emit(self, flow: Flow, segment: Segment) -> None:
-        """Put a segment into the batch; where timestamps are its only option, the sink writes them."""
-        payload = segment.payload
-        if (
-            segment.sack
-            or segment.syn_options is not None
-            or segment.user_timeout_s
-            or segment.ecn_bytes is not None
-        ):
-            self.sink.emit(flow, segment, encode_options(segment))
-        elif segment.ts_val >= 0 and not segment.cut_bytes and type(payload) is bytes:
-            self.sink.emit_timestamped(
-                flow,
-                segment.seq,
-                segment.ack,
-                segment.flags,
-                segment.window,
-                segment.ts_val,
-                segment.ts_ecr,
-                payload,
-                segment.ecn,
-            )
-        else:
-            self.sink.emit(flow, segment)
-
     def emit_and_count(self, flow: Flow, actions: Actions) -> None:
         """The actions of what has no connection: segments and drops."""
         self.make_room(None)
         for action in actions:
             if isinstance(action, Segment):
-                self.emit(flow, action)
+                emit(self.sink, flow, action)
             elif isinstance(action, Dropped):
                 self.drops[action.reason] += 1
 
@@ -420,14 +369,6 @@ class Connections:
         connection.failure = action.failure
         for side in self._sides:
             side.failed(connection, action.failure)
-
-    def _perform_urgent(self, connection: Connection, action: Urgent) -> None:
-        if connection.on_urgent is not None:
-            connection.on_urgent(action.ahead_bytes)
-
-    def _perform_soft_failure(self, connection: Connection, action: SoftFailure) -> None:
-        if connection.on_soft_error is not None:
-            connection.on_soft_error(error_of(action.failure))
 
     def _perform_dropped(self, _connection: Connection, action: Dropped) -> None:
         self.drops[action.reason] += 1
@@ -441,12 +382,3 @@ class Connections:
     def _on_paced(self, connection: Connection) -> None:
         assert connection.tcb is not None
         self.deadlines.arm(connection, connection.tcb.pace_at_us)
-
-    def _on_delivery_problem(self, connection: Connection) -> None:
-        self._delivery_problems_total += 1
-        self._perform_soft_failure(connection, SoftFailure(Failure.TIMED_OUT))
-
-    def _on_retransmitted(self, connection: Connection) -> None:
-        self._retransmits_total += 1
-        if connection.tcb is not None and connection.tcb.backoff:
-            self.sink.doubt(connection.flow)

@@ -7,13 +7,15 @@ connection, a cancellation. `core.loop.tcp.connections` asks every side at each 
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.tcp.call import Connection
 from gossamer.core.tcp.actions import Failure, Signal
+from gossamer.core.tcp.tcb import Tcb
 from gossamer.core.threads.eventloop import SchedulerPort
 from gossamer.core.threads.systemcall import Canceller, Handler, SystemCall
+from gossamer.core.wire.flow import Flow
 
 Takes = Mapping[type[SystemCall[Any]], Handler]
 Cancels = Mapping[type[SystemCall[Any]], Canceller]
@@ -51,3 +53,23 @@ class Side:
     def due_us(self, _connection: Connection) -> int:
         """When the time of the call that is blocked here is over; NEVER_US when none is."""
         return NEVER_US
+
+
+class ParkingPlace(Protocol):
+    """What is asked of the side that parks (`core.loop.tcp.parking`) beside that."""
+
+    @property
+    def next_at_us(self) -> int:
+        """When `turn` has something to do."""
+
+    def turn(self, now_us: int) -> None:
+        """Wake those whose time has come."""
+
+    def park(self, connection: Connection, now_us: int) -> bool:
+        """Park a connection if it is idle; whether it was."""
+
+    def wake(self, flow: Flow) -> Connection:
+        """The connection of a flow that is parked, which no longer is."""
+
+    def rouse(self, connection: Connection) -> Tcb | None:
+        """What a call finds of a connection: it is woken for it. None once the connection is over."""

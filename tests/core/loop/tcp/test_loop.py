@@ -11,13 +11,11 @@ from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.core.errors import BoundExceeded, Draining, MisuseError
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
 from gossamer.core.loop.tcp.call import TcpConnect
-from gossamer.core.loop.tcp.connections import Connections
-from gossamer.core.loop.tcp.fast_open import FastOpens
+from gossamer.core.loop.tcp.emission import emit
 from gossamer.core.records import replace
 from gossamer.core.sim.link import Faults
 from gossamer.core.sim.network import Network
 from gossamer.core.tcp.events import IcmpError, Report
-from gossamer.core.tcp.isn import SECRET_BYTES
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.cancel import CancelScope
@@ -618,10 +616,8 @@ def test_handed_over__what_is_nobodys_is_dropped_in_silence(hosts: Hosts) -> Non
 
 
 def test_emit__user_timeout_alone__is_on_the_wire(hosts: Hosts) -> None:
-    parameters, clock = TcpParameters(), hosts.network.clock
-    fast_opens = FastOpens(parameters, bytes(SECRET_BYTES), clock)
-    connections = Connections(hosts.client.sink, parameters, clock, fast_opens)
-    connections.emit(pack_flow(STRANGER, SERVER), Segment(1, 2, ACK, 3, 4, 5, user_timeout_s=30))
+    segment = Segment(1, 2, ACK, 3, 4, 5, user_timeout_s=30)
+    emit(hosts.client.sink, pack_flow(STRANGER, SERVER), segment)
     hosts.client.sink.flush()
     assert [segment.user_timeout_s for segment in hosts.sent_to("10.0.0.2")] == [30]
 
