@@ -23,7 +23,7 @@ import msgspec
 from gossamer.core.clock import monotonic_us
 from gossamer.core.loop.continuing import CannotGoOnError, Identity, NamedFile
 from gossamer.core.loop.tcp.loop import TcpLoop
-from gossamer.core.loop.tcp.moving import MovedConnection
+from gossamer.core.loop.tcp.moved import MovedConnection
 from gossamer.core.tcp.codec import UndecodableConnection
 from gossamer.core.threads.calls import Sleep
 from gossamer.core.wire.flow import Flow

@@ -21,7 +21,7 @@ import msgspec
 from gossamer.core.loop.continuing import Identity, NamedFile
 from gossamer.core.loop.fd.call import Descriptor, FdClose, FdReadable, FdWritable
 from gossamer.core.loop.sock.moving import MovedSocket
-from gossamer.core.loop.tcp.moving import MovedConnection, Standing
+from gossamer.core.loop.tcp.moved import MovedConnection, Standing
 from gossamer.core.records import decoded, encoded
 from gossamer.core.tcp.syn_cookie import CookieSecrets
 from gossamer.core.threads.sync import Event

@@ -151,8 +151,8 @@ class Worker:
             self._socket_givers = SocketGivers(stack.sockets)
             self._socket_taker = SocketTaker(stack.sockets, self._has_room)
         if stack.mobility is not None:
-            stack.mobility.moving.idle = application.idle
-            stack.mobility.moving.continuing = application.continuing
+            stack.mobility.loop.saving.idle = application.idle
+            stack.mobility.loop.saving.continuing = application.continuing
             stack.mobility.on_change = self._say_queues
             self._say_queues()
             self._begin_to_survive(stack.mobility, application, *memories)

@@ -4,7 +4,7 @@
     the rows of a process that was killed -> each connection of a flow that is wanted
 
 Owns the octet in which a row says where its connection stood, and the two forms of what it says: numbers and
-octets (`core.tcp.checkpoint`), or the whole connection as it would move (`core.loop.tcp.moving`).
+octets (`core.tcp.checkpoint`), or the whole connection as it would move (`core.loop.tcp.saving`).
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import msgspec
 
 from gossamer.core.checkpoint_rows import NO_STEM, Checkpoint, CheckpointRow, rows_in
 from gossamer.core.loop.continuing import NamedFile
-from gossamer.core.loop.tcp.moving import MovedConnection, Standing
+from gossamer.core.loop.tcp.moved import MovedConnection, Standing
 from gossamer.core.seq import MASK
 from gossamer.core.tcp.actions import Actions
 from gossamer.core.tcp.checkpoint import end, reach, read, standing_in

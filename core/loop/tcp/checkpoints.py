@@ -2,7 +2,7 @@
 
     a turn's steps -> what has come to rest is written, what is not true any more is taken out -> the batch
 
-What can be written is what could move (`core.loop.tcp.moving`) and is accepted or about to be. What a
+What can be written is what could move (`core.loop.tcp.saving`) and is accepted or about to be. What a
 connection that rested is asked stands in its row until the answer begins: should the process be killed, it is
 asked again. So only the handler of a connection that rests, which says so itself (`Idle`), hears anything
 twice. Where a thread waits in a SEND, or has waited and not gone on since, its handler may say what is left
@@ -34,7 +34,8 @@ from gossamer.core.checkpoint_rows import (
 from gossamer.core.clock import NEVER_US
 from gossamer.core.loop.tcp.call import Connection
 from gossamer.core.loop.tcp.checkpoint_entry import KEPT, KEPT_WHOLE, RESTORED, WHOLE, Entry
-from gossamer.core.loop.tcp.moving import MovedConnection, Moving, Standing
+from gossamer.core.loop.tcp.moved import MovedConnection, Standing
+from gossamer.core.loop.tcp.saving import Saving
 from gossamer.core.records import replace
 from gossamer.core.seq import MASK, seq_add
 from gossamer.core.tcp.actions import Actions, Deliver
@@ -82,7 +83,7 @@ class Checkpoints:
     def __init__(
         self,
         rows: CheckpointRows,
-        moving: Moving,
+        saving: Saving,
         parked: Container[Flow],
         half_open: Sized,
     ) -> None:
@@ -91,8 +92,8 @@ class Checkpoints:
         self.performed: list[Actions] = []
         """What each of these steps asked for. A list of its own: a pair for each step would cost more."""
         self._rows = rows
-        self._moving = moving
-        self._sent = moving.note_sent()
+        self._saving = saving
+        self._sent = saving.note_sent()
         self._parked = parked
         self._half_open = half_open
         self._entries: dict[Flow, Entry] = {}
@@ -119,7 +120,7 @@ class Checkpoints:
                 and tcb is not None
                 and connection.recv_thread is not None
                 and entry.said.rcv_nxt != tcb.rcv_nxt
-                and self._moving.is_resting(connection)
+                and self._saving.is_resting(connection)
                 and self._write(entry, connection.flow, tcb, RESTING, connection.recv_deadline_us)
             ):
                 continue
@@ -162,7 +163,7 @@ class Checkpoints:
         self._asked_for = None
 
     def _is_as_it_was(self, connection: Connection) -> bool:
-        return not self._is_on_its_way(connection) and self._moving.is_waiting(connection)
+        return not self._is_on_its_way(connection) and self._saving.is_waiting(connection)
 
     def _is_on_its_way(self, connection: Connection) -> bool:
         """Whether the last step was this connection's, and may be about to hand octets to its user: they are
@@ -195,14 +196,14 @@ class Checkpoints:
 
     def _has_come_to_rest(self, connection: Connection, entry: Entry) -> bool:
         """Whether what was under way is over: what it is asked next can be said from rest alone."""
-        return entry.place is Standing.BUSY and self._moving.is_resting(connection)
+        return entry.place is Standing.BUSY and self._saving.is_resting(connection)
 
     def _is_taken_in(self, connection: Connection, tcb: Tcb) -> bool:
         """Whether a row says where a connection stands."""
-        place = self._moving.place_of(connection)
+        place = self._saving.place_of(connection)
         if place is not None and self._is_kept(place, tcb):
             return self._take_in(connection.flow, tcb, place, connection.recv_deadline_us)
-        moved = self._moving.save_open(connection) if place in KEPT_WHOLE else None
+        moved = self._saving.save_open(connection) if place in KEPT_WHOLE else None
         return moved is not None and self._take_in_whole(moved, tcb)
 
     def _is_kept(self, place: Standing, tcb: Tcb) -> bool:
@@ -214,7 +215,7 @@ class Checkpoints:
     def _is_asked(self, connection: Connection, entry: Entry | None, tcb: Tcb) -> bool:
         """Whether a connection that rested, or is new, was just asked something of which nothing is answered
         yet: then it goes on by hearing that again."""
-        if self._moving.idle is None or tcb.state is not ESTABLISHED:
+        if self._saving.idle is None or tcb.state is not ESTABLISHED:
             return False
         if not tcb.agreed.passive if entry is None else entry.place not in UNASKED:
             return False

@@ -46,6 +46,7 @@ from gossamer.core.loop.tcp.packets import PacketRiver
 from gossamer.core.loop.tcp.parking import Parking
 from gossamer.core.loop.tcp.queues import Queues
 from gossamer.core.loop.tcp.receiving import TcpReceiveSide
+from gossamer.core.loop.tcp.saving import Saving
 from gossamer.core.loop.tcp.sending import TcpSendSide
 from gossamer.core.networks import NetworkCounts
 from gossamer.core.tcp.calls.option import get_options
@@ -92,7 +93,11 @@ class TcpLoop:
         connecting = TcpConnectSide(connections, queues, openings, parameters, clock)
         self._closing = closing = TcpCloseSide(connections, receiving, sending, clock)
         self._parking = parking = Parking(connections, receiving, parameters)
-        self.moving: Moving = Moving(connections, queues, receiving, sending, closing, parking, clock)
+        self.saving: Saving = Saving(connections, sending, closing, parking)
+        """What of connections could go on elsewhere, and how the application does there."""
+        self.moving: Moving = Moving(
+            connections, queues, receiving, sending, closing, parking, self.saving, clock
+        )
         """Takes connections out, and in."""
         self._sides = (queues, receiving, sending, connecting, closing, parking, self.moving)
         self._interruption = Interruption(parking.drain)
@@ -205,7 +210,7 @@ class TcpLoop:
         """Write the connections into an empty memory that outlives this process, before anything is sent that
         it does not account for (`core.loop.tcp.checkpoints`)."""
         demux = self._demux
-        checkpoints = Checkpoints(CheckpointRows(memory, write), self.moving, demux.parked, demux.half_open)
+        checkpoints = Checkpoints(CheckpointRows(memory, write), self.saving, demux.parked, demux.half_open)
         noted = checkpoints.stepped, checkpoints.performed
         early, amid = checkpoints.before_sending_early, checkpoints.before_sending_amid
         self._connections.note_steps(*noted, checkpoints.before_sending, early, amid)

@@ -2,55 +2,40 @@
 
     at its quiet point  ->  flow, record, where it stood  ->  another process: as if it had always been there
 
-Quiet is a connection that no thread of ours is in the midst of: parked or blocked between two requests in a
-`recv_idle` that may be dismissed, half open, not accepted yet, closed by its user, or in TIME-WAIT; and one
-whose thread is blocked in a call on it, and what it is about can be saved (`core.loop.continuing`). What is
-in flight on it, or waits to be sent, moves with it, for the record is all there is (law 2); extents of files
-by the names and identities of these. Any other stays, and may have come to its quiet point when it is asked
-for again.
+Which can leave, and as what value, is `core.loop.tcp.saving`; any other stays, and may have come to its quiet
+point when it is asked for again.
 
-Owns which connections can leave, and what becomes of one that comes. It knows no process and no socket: who
-moves them where is `shards.moving.handover`. Where a file is not the same any more the connection is reset:
+Owns what becomes of one that leaves, and of one that comes. It knows no process and no socket: who moves them
+where is `shards.moving.handover`. Where a file is not the same any more the connection is reset:
 no octet of another file is ever sent.
 """
 
 import os
 from collections.abc import Coroutine, Iterator
 from contextvars import copy_context
-from enum import IntEnum
 from itertools import chain
 from typing import Any, Final, Protocol
 
 import msgspec
 
-from gossamer.core.clock import NEVER_US, Clock
+from gossamer.core.clock import Clock
 from gossamer.core.loop.continuing import (
     Announce,
     CannotGoOnError,
-    Continuing,
-    Identity,
     NamedFile,
-    Saved,
-    Unsent,
     is_same,
-    only_thread,
     opens_none,
     unannounced,
 )
 from gossamer.core.loop.handed_files import HandedFiles
-from gossamer.core.loop.streamcall import Idle
-from gossamer.core.loop.tcp.call import (
-    Connection,
-    Dismissed,
-    Listener,
-    announced_of,
-    maker_of,
-)
+from gossamer.core.loop.tcp.call import Connection, Listener, maker_of
 from gossamer.core.loop.tcp.closing import TcpCloseSide
 from gossamer.core.loop.tcp.connections import Connections
+from gossamer.core.loop.tcp.moved import MovedConnection, Standing
 from gossamer.core.loop.tcp.parking import Parking
 from gossamer.core.loop.tcp.queues import Queues
 from gossamer.core.loop.tcp.receiving import TcpReceiveSide
+from gossamer.core.loop.tcp.saving import Saving
 from gossamer.core.loop.tcp.sending import TcpSendSide
 from gossamer.core.loop.tcp.side import Side
 from gossamer.core.records import replace
@@ -59,45 +44,11 @@ from gossamer.core.tcp.codec import decode, encode
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.tcp.parked import pack
 from gossamer.core.tcp.tcb import Tcb, TimeWait
-from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.flow import Flow
-from gossamer.core.wire.proxy_protocol import NOBODY
 from gossamer.core.wire.text import Extent
 
 PARAMETERS_MAX: Final = 256
 """Sets of parameters that connections which have come share; beyond it they have their own."""
-
-
-class Standing(IntEnum):
-    """Where a connection stood, and will stand."""
-
-    RESTING = 1
-    """Between two requests, without a thread."""
-    ACCEPTABLE = 2
-    """Established, in the accept queue."""
-    HALF_OPEN = 3
-    CLOSED = 4
-    """Closed by its user, and not over."""
-    TIME_WAIT = 5
-    BUSY = 6
-    """In the midst of what its thread was about, which was saved."""
-
-
-class MovedConnection(msgspec.Struct, frozen=True):
-    """A connection on its way."""
-
-    flow: bytes
-    place: Standing
-    record: bytes
-    """As `core.tcp.codec` writes it."""
-    until_us: int = NEVER_US
-    """When the time of the RECEIVE is over."""
-    state: bytes = b""
-    """What its thread was about, where it was busy."""
-    files: tuple[tuple[int, NamedFile], ...] = ()
-    """The files of which extents stand in its send buffer, by their numbers in the record."""
-    announced: bytes = NOBODY
-    """The flow that a proxy has announced for it."""
 
 
 class CheckpointKeeper(Protocol):
@@ -122,23 +73,19 @@ class Moving(Side):
         sending: TcpSendSide,
         closing: TcpCloseSide,
         parking: Parking,
+        saving: Saving,
         clock: Clock,
     ) -> None:
-        self.idle: Idle | None = None
-        """How the application waits for the next request, where it can go on in another thread: only what
-        waits so can rest."""
-        self.continuing: Continuing | None = None
-        """How it goes on with what a thread was in the midst of; None where nothing can be saved."""
         self.checkpoints: CheckpointKeeper | None = None
         """Where what comes is written down, for the case that this process is killed."""
         self._connections = connections
         self._demux = connections.demux
-        self._early = connections.fast_opens.early
         self._queues = queues
         self._receiving = receiving
         self._sending = sending
         self._closing = closing
         self._parking = parking
+        self._saving = saving
         self._clock = clock
         self._parameters: dict[tuple[Any, ...], TcpParameters] = {}
         self._files = connections.files
@@ -182,147 +129,32 @@ class Moving(Side):
             self.checkpoints.forget(flow)
         return moved
 
-    def save(self, flow: Flow) -> MovedConnection | None:
-        """A connection as another process could go on with it now; it stays, and nothing of it changes."""
-        waiting = self._demux.time_wait.get(flow)
-        if waiting is not None:
-            return MovedConnection(flow, Standing.TIME_WAIT, encode(waiting))
-        if flow in self._demux.parked:
-            if not self._is_dismissed(flow):
-                return None
-            return self._resting(flow, self._announced(flow), *self._parking.look_at(flow))
-        connection = self._demux.find(flow)
-        return None if connection is None else self.save_open(connection)
-
-    def note_sent(self) -> dict[Connection, Thread[Any]]:
-        """See `TcpSendSide`: what can be saved there."""
-        return self._sending.note_sent()
-
-    def is_waiting(self, connection: Connection) -> bool:
-        """Whether its thread is in no call but one that waits, or has waited and not gone on since, or it has
-        none any more: it is as it was, whatever a step has still to ask for."""
-        if connection.is_closed:
-            return connection in self._closing.closed
-        thread = connection.send_thread or connection.recv_thread or self._sending.ready_thread(connection)
-        return thread is not None
-
-    def save_open(self, connection: Connection) -> MovedConnection | None:
-        """The same of one that is neither parked nor in TIME-WAIT."""
-        return self._saved(connection)[0]
-
     def _left_at_rest(self, flow: Flow) -> MovedConnection | None:
         """One in TIME-WAIT, or parked."""
         waiting = self._demux.end_time_wait(flow)
         if waiting is not None:
             return MovedConnection(flow, Standing.TIME_WAIT, encode(waiting))
-        if not self._is_dismissed(flow):
+        if not self._saving.is_dismissed(flow):
             return None
-        moved = self._resting(flow, self._announced(flow), *self._parking.take_out(flow))
+        announced = self._saving.announced(flow)
+        moved = self._saving.resting(flow, announced, *self._parking.take_out(flow))
         self._connections.sink.forget(flow)
         return moved
-
-    def _is_dismissed(self, flow: Flow) -> bool:
-        parked = self._demux.parked.get(flow)
-        return type(parked) is Dismissed and self._is_ours(parked.idle)
-
-    def _announced(self, flow: Flow) -> Flow:
-        """What a proxy has said of one that is parked without a thread."""
-        return announced_of(self._demux.parked[flow])
-
-    @staticmethod
-    def _resting(flow: Flow, announced: Flow, tcb: Tcb, until_us: int) -> MovedConnection:
-        return MovedConnection(flow, Standing.RESTING, encode(tcb), until_us, announced=announced)
 
     def _left(self, connection: Connection, announce: Announce) -> MovedConnection | None:
         if self._sending.ready_thread(connection) is not None:
             return None  # Only what waits can be dismissed.
-        moved, saved = self._saved(connection)
+        moved, saved = self._saving.saved(connection)
         if moved is None:
             return None
         for number, named in moved.files:
             announce(named, self._files.descriptors[number])
-        if saved is not None and self.continuing is not None:
+        if saved is not None and self._saving.continuing is not None:
             for named, fd in saved.files:
                 announce(named, fd)
-            self.continuing.leave(connection)
+            self._saving.continuing.leave(connection)
         self._let_go(connection)
         return moved
-
-    def _saved(self, connection: Connection) -> tuple[MovedConnection | None, Saved | None]:
-        """A connection as it is, and what its thread is about where it is busy; None where it cannot leave
-        now."""
-        place, tcb = self.place_of(connection), connection.tcb
-        files = None if place is None or tcb is None else self._named(tcb)
-        if place is None or tcb is None or files is None:
-            return None, None
-        saved = self._what_is_done(connection) if place is Standing.BUSY else None
-        if place is Standing.BUSY and saved is None:
-            return None, None
-        until_us, state = connection.recv_deadline_us, b"" if saved is None else saved.state
-        about = (until_us, state, files, connection.announced)
-        return MovedConnection(connection.flow, place, encode(tcb), *about), saved
-
-    def _what_is_done(self, connection: Connection) -> Saved | None:
-        """What its thread is about, where that can be said."""
-        sending = connection.send_thread or self._sending.ready_thread(connection)
-        if self.continuing is None or only_thread(connection.recv_thread, sending) is None:
-            return None
-        if self._demux.find_listener(connection.flow) is None:
-            return None  # It was opened from here.
-        return self.continuing.save(connection, self._unsent(connection))
-
-    @staticmethod
-    def _unsent(connection: Connection) -> Unsent:
-        """What the blocked SEND has not put into the send buffer yet."""
-        rest = connection.send_rest
-        if rest is None:
-            return b""
-        return rest.data if isinstance(rest.data, Extent) else bytes(rest.data)
-
-    def _named(self, tcb: Tcb) -> tuple[tuple[int, NamedFile], ...] | None:
-        """The files of which extents stand in the send buffer; None where one has changed since, which goes
-        on being sent here alone."""
-        numbers = sorted({chunk.file for chunk in tcb.snd_buf if isinstance(chunk, Extent)})
-        files = self._files
-        for number in numbers:
-            if not is_same(files.identity_of(number), os.fstat(files.descriptors[number])):
-                return None
-        return tuple((number, self._name_of(files.identity_of(number))) for number in numbers)
-
-    def _name_of(self, identity: Identity) -> NamedFile:
-        return NamedFile("" if self.continuing is None else self.continuing.name_of(identity), identity)
-
-    def _is_ours(self, idle: Idle | None) -> bool:
-        return idle is not None and idle is self.idle
-
-    def place_of(self, connection: Connection) -> Standing | None:
-        """Where it stands; None where it, or a routine of this process, is in the midst of what no other can
-        go on with."""
-        if self.is_resting(connection):
-            return Standing.RESTING
-        if connection.tcb is None or connection.remains or connection in self._early:
-            return None
-        if connection.on_soft_error is not None or connection.on_urgent is not None:
-            return None
-        if connection.listener is not None:
-            is_half_open = connection.flow in self._demux.half_open
-            return Standing.HALF_OPEN if is_half_open else Standing.ACCEPTABLE
-        if connection.is_closed:
-            return None if self._closing.is_lingering(connection) else Standing.CLOSED
-        return Standing.BUSY
-
-    def is_resting(self, connection: Connection) -> bool:
-        """Whether it is between two requests, and its thread can be dismissed."""
-        thread = connection.recv_thread
-        if thread is None or connection.send_thread is not None or connection.listener is not None:
-            return False
-        if connection.is_closed or connection.remains or connection in self._early:
-            return False
-        if connection.on_soft_error is not None or connection.on_urgent is not None:
-            return False
-        if thread.joiners is not None or thread.scope is not None or thread.context is not None:
-            return False
-        return self._is_ours(connection.idle)
 
     def _let_go(self, connection: Connection) -> None:
         self._receiving.dismiss(connection)
@@ -375,7 +207,7 @@ class Moving(Side):
         return replace(tcb, agreed=replace(tcb.agreed, parameters=shared))
 
     def _take_in(self, listener: Listener, flow: Flow, tcb: Tcb, moved: MovedConnection) -> None:
-        idle = self.idle
+        idle = self._saving.idle
         is_small = not self._connections.memory.has_configured(tcb)
         if moved.place is Standing.RESTING and idle is not None and not (self._demux.is_full or is_small):
             numbers = pack(tcb)
@@ -437,24 +269,26 @@ class Moving(Side):
 
     def _open(self, named: NamedFile) -> int:
         """A file's descriptor, which is the caller's. Raises: CannotGoOnError."""
-        return self.handed.open(named, opens_none if self.continuing is None else self.continuing.open_file)
+        return self.handed.open(
+            named, opens_none if self._saving.continuing is None else self._saving.continuing.open_file
+        )
 
     def _go_on(self, listener: Listener, connection: Connection, tcb: Tcb, moved: MovedConnection) -> None:
         """Have it stand where it stood. Raises: CannotGoOnError."""
         thread = self._restored(connection, moved.state) if moved.place is Standing.BUSY else None
         self._connections.settle_in(connection, tcb)
         if thread is not None:
-            isolates = self.continuing is not None and self.continuing.isolates
+            isolates = self._saving.continuing is not None and self._saving.continuing.isolates
             self._scheduler.spawn(thread, context=copy_context() if isolates else None)
         elif moved.place is Standing.CLOSED:
             self._closing.take_in(connection)
-        elif moved.place is Standing.RESTING and self.idle is not None:
-            self._scheduler.spawn(self.idle.again(connection))
+        elif moved.place is Standing.RESTING and self._saving.idle is not None:
+            self._scheduler.spawn(self._saving.idle.again(connection))
         elif moved.place is not Standing.HALF_OPEN:
             self._queues.take_in(listener, connection)
 
     def _restored(self, connection: Connection, state: bytes) -> Coroutine[Any, Any, None]:
         """The thread that goes on. Raises: CannotGoOnError."""
-        if self.continuing is None:
+        if self._saving.continuing is None:
             raise CannotGoOnError("what is served here goes on with nothing that others have begun")
-        return self.continuing.restore(connection, state, self._open)
+        return self._saving.continuing.restore(connection, state, self._open)

@@ -78,7 +78,7 @@ class Shard:
         self.scheduler = Scheduler(waiter, [self.loop, SleepLoop(), FdLoop()], clock)
         waiter.stop = self.scheduler.stop
         self.mobility = Mobility(self.loop, lambda _fd: source)
-        self.mobility.moving.idle = self.idle
+        self.mobility.loop.saving.idle = self.idle
         self.acceptor = TcpAcceptor(self.loop, SERVER, PARAMETERS)
         self.scheduler.spawn(self.accepts())
         self.is_serving = False
@@ -98,7 +98,9 @@ class Shard:
 
     def can_be_saved(self) -> None:
         """From now on what its threads are about can go on elsewhere."""
-        self.mobility.moving.continuing = Continuing(lambda _stream, _unsent: Saved(b"saved"), self.goes_on)
+        self.mobility.loop.saving.continuing = Continuing(
+            lambda _stream, _unsent: Saved(b"saved"), self.goes_on
+        )
 
     async def goes_on(self, stream: TcpStream, state: bytes, _open_named: OpenNamed) -> None:
         self.seen.append(state)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gossamer.core.loop.program import run
-from gossamer.core.loop.tcp.moving import MovedConnection, Standing
+from gossamer.core.loop.tcp.moved import MovedConnection, Standing
 from gossamer.core.threads.calls import sys_fork, sys_sleep
 from gossamer.shards.moving.link import Taken, WorkerLink, read, written
 

@@ -10,7 +10,7 @@ import pytest
 from gossamer.core.clock import SECOND_US, VirtualClock
 from gossamer.core.http.client import ResponseReader
 from gossamer.core.loop.continuing import CannotGoOnError, Identity, NamedFile
-from gossamer.core.loop.tcp.moving import MovedConnection, Standing
+from gossamer.core.loop.tcp.moved import MovedConnection, Standing
 from gossamer.core.seq import MASK
 from gossamer.core.sim.crowd import SERVER, WINDOW, CrowdedServer, CrowdSink, CrowdSource, flow_of
 from gossamer.core.tcp.parameters import TcpParameters
@@ -81,7 +81,7 @@ class Server(CrowdedServer):
         )
         self.sink = self.loop._connections.sink = Reader(self.source, self.clock, request, heard)
         self.sink.read_from(self.loop._connections.files.descriptors)
-        self.loop.moving.idle, self.loop.moving.continuing = self.site.idle, self.site.continuing
+        self.loop.saving.idle, self.loop.saving.continuing = self.site.idle, self.site.continuing
 
     def log(self, _stream: Any, _head: bytes, status: int, body_bytes: int, *_rest: Any) -> None:
         self.logged.append((status, body_bytes))
@@ -186,7 +186,7 @@ def test_download__moved__goes_on_there_and_nothing_is_left_here(downloads: Any,
 
 def test_download__saved__changes_nothing(downloads: Any) -> None:
     download = downloads()
-    saved = download.old.loop.moving.save(FLOW)
+    saved = download.old.loop.saving.save(FLOW)
     assert saved is not None
     assert saved.files[0][1].name == "/large"
     moved = download.leave()

@@ -110,8 +110,8 @@ class World(Network):
         self.memory.at_write = self.point
         self.idle = Idle(self.serve, 2_000, 60 * SECOND_US)
         loop = self.server.loop
-        loop.moving.idle = self.idle
-        loop.moving.continuing = Continuing(self.save, self.restore)
+        loop.saving.idle = self.idle
+        loop.saving.continuing = Continuing(self.save, self.restore)
         self.acceptor = TcpAcceptor(loop, SERVER, self.parameters)
         self.server.spawn(self.accepts())
         kill_at, self.kill_at = self.kill_at, -1

@@ -6,7 +6,7 @@ from gossamer.core.clock import SECOND_US
 from gossamer.core.errors import Draining
 from gossamer.core.io.tcpsock import TcpStream
 from gossamer.core.loop.streamcall import Idle
-from gossamer.core.loop.tcp.moving import MovedConnection, Standing
+from gossamer.core.loop.tcp.moved import MovedConnection, Standing
 from gossamer.core.sim.crowd import SERVER, CrowdedServer, flow_of, opening
 from gossamer.core.tcp.events import SetBuffers
 from gossamer.core.tcp.parameters import TcpParameters
@@ -53,7 +53,7 @@ class Move:
         self.old = CrowdedServer(self.sites[0].serve, PARAMETERS)
         self.new = CrowdedServer(self.sites[1].serve, PARAMETERS, clock=self.old.clock)
         for server, site in zip((self.old, self.new), self.sites, strict=True):
-            server.loop.moving.idle = site.idle
+            server.loop.saving.idle = site.idle
             server.settle()  # Who accepts has begun, whether anybody comes or not.
 
     def open(self) -> None:
