@@ -4,7 +4,7 @@ Owns the messages and their framing, and the descriptors that go with some of th
 octet of its message at the latest. What a message sets off is `handover`. Both ends are workers of one
 server, of the same user and the same rights; what cannot be read ends the link.
 
-Bounds: MESSAGE_BYTES_MAX a message. Who posts looks at `waiting_bytes`.
+Bounds: MESSAGE_BYTES_MAX a message. LINK_BYTES_MAX, at which who posts looks (`is_full`).
 
 Source: unix(7), SCM_RIGHTS.
 """
@@ -40,6 +40,8 @@ MESSAGE_BYTES_MAX: Final = 1 << 28
 """A connection may have much to send."""
 WRITE_BYTES: Final = 1 << 18
 """Of small messages that go with one system call."""
+LINK_BYTES_MAX: Final = 1 << 20
+"""What may wait to be sent over a link: beyond it connections wait to move, and packets are dropped."""
 
 
 FlowOctets = Annotated[bytes, msgspec.Meta(min_length=FLOW_BYTES, max_length=FLOW_BYTES)]
@@ -225,6 +227,11 @@ class WorkerLink:
     def is_gone(self) -> bool:
         """Whether nothing that is posted from now on is read."""
         return self.has_ended or self._is_deaf
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more had better be posted now."""
+        return self.waiting_bytes >= LINK_BYTES_MAX
 
     def post(self, message: Message, fd: int | None = None) -> None:
         """Have a message sent after those before it, and a descriptor with it, which is closed then; returns

@@ -32,8 +32,9 @@ from gossamer.shards.letters.letters import (
 )
 from gossamer.shards.letters.signals import RETIRE, STOPPING, describe_meaningless
 from gossamer.shards.letters.workerplan import NO_DESCRIPTOR
-from gossamer.shards.moving.handover import LOOK_US, Giver, Mobility, Taker, every
+from gossamer.shards.moving.handover import LOOK_US, Giver, Taker
 from gossamer.shards.moving.link import WorkerLink
+from gossamer.shards.moving.mobility import Mobility, every
 from gossamer.shards.moving.socketmoves import SocketGiver, SocketGivers, SocketTaker
 from gossamer.shards.opening.root import warn_of_no_entry
 from gossamer.shards.seen.counters import Row, WorkerState

@@ -13,7 +13,7 @@ from gossamer.core.loop.tcp.door import Observer
 from gossamer.core.networks import NetworkCounts
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.shards.letters.workerplan import WorkerPlan
-from gossamer.shards.moving.handover import Mobility
+from gossamer.shards.moving.mobility import Mobility
 from gossamer.shards.seen.connectionrows import Rows
 
 Statistics = Callable[[], Mapping[str, int]]

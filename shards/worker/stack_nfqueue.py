@@ -19,7 +19,7 @@ from gossamer.ffi.nfqueue_netlink import SLOT_BYTES, SLOTS, NetlinkSource
 from gossamer.ffi.packets import PacketSource, ReceiveMemory
 from gossamer.ffi.rawout import RawSink
 from gossamer.shards.letters.workerplan import NO_DESCRIPTOR, WorkerPlan
-from gossamer.shards.moving.handover import Mobility
+from gossamer.shards.moving.mobility import Mobility
 from gossamer.shards.opening.frames import may_send_frames
 from gossamer.shards.seen.connectionrows import functional_rows
 from gossamer.shards.worker.stack import BuildStack, Stack

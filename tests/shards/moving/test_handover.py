@@ -1,12 +1,9 @@
 """Queues that go from one worker to another over a link: what rests moves, what does not is reached there."""
 
 import os
-import select
 import socket
 from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from gossamer.core.clock import VirtualClock
 from gossamer.core.io.tcpsock import TcpAcceptor, TcpStream
@@ -23,46 +20,17 @@ from gossamer.core.threads.calls import sys_fork
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.thread import Thread
 from gossamer.core.wire.icmp import V4_UNREACHABLE, IcmpMessage
-from gossamer.core.wire.segment import ACK, PSH, SYN, EcnBytes, Segment, SynOptions
-from gossamer.shards.moving.handover import Giver, Mobility, Taker
-from gossamer.shards.moving.link import WorkerLink, packet_of, segment_of
+from gossamer.core.wire.segment import ACK, PSH, Segment
+from gossamer.shards.moving.handover import Giver, Taker
+from gossamer.shards.moving.link import WorkerLink
+from gossamer.shards.moving.mobility import Mobility
+
+from .looking import LookingWaiter
 
 QUEUE = 100
 FURTHER, NOWHERE = 104, 105
 PARAMETERS = TcpParameters(syn_cookies="off")
-TURN_US = 20
 TURNS_MAX = 3_000
-
-
-class LookingWaiter:
-    """A `Waiter` that never sleeps, over real descriptors and a crowd's sources; one turn at a time."""
-
-    def __init__(self, clock: VirtualClock, sources: dict[int, CrowdSource]) -> None:
-        self._clock = clock
-        self._sources = sources
-        self._callbacks: dict[int, Callable[[int], None]] = {}
-        self._poll = select.poll()
-        self.stop: Callable[[], None] = lambda: None
-
-    def wait(self, timeout_us: int) -> None:
-        del timeout_us
-        self._clock.advance(TURN_US)
-        self.stop()
-        for fd, events in self._poll.poll(0):
-            self._callbacks[fd](events)
-        for fd, source in tuple(self._sources.items()):
-            if len(source) and fd in self._callbacks:
-                self._callbacks[fd](1)
-
-    def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
-        self._callbacks[fd] = callback
-        if fd not in self._sources:
-            self._poll.register(fd, events & 0xFFFF)
-
-    def unwatch(self, fd: int) -> None:
-        del self._callbacks[fd]
-        if fd not in self._sources:
-            self._poll.unregister(fd)
 
 
 class Shard:
@@ -318,52 +286,3 @@ def test_giver_dies__the_queue_is_read_all_the_same() -> None:
     workers.source.put(flow_of(1, *SERVER), opening(1, 5))
     workers.until(lambda: workers.new.seen == [b"?"])
     assert workers.new.mobility.predecessors == []
-
-
-@pytest.mark.parametrize(
-    "segment",
-    [
-        Segment(1, 2, ACK, 3),
-        Segment(1, 2, ACK, 3, 4, 5, b"text", ((1, 2), (3, 4)), None, 6, 1, 7),
-        Segment(1, 2, ACK, 3, syn_options=SynOptions(1460, 7, True, b"cookie")),
-        Segment(1, 2, SYN, 3, syn_options=SynOptions(1460, 7, True, b"", is_cookie_experimental=True)),
-        Segment(1, 2, ACK, 3, ecn_bytes=EcnBytes(1449, 0, -1, is_order_1=True)),
-    ],
-)
-def test_packet__comes_as_it_went(segment: Segment) -> None:
-    assert segment_of(packet_of(b"flow", segment)) == segment
-
-
-def test_queue__with_another_for_its_syns__both_rest_are_read_again_and_are_closed() -> None:
-    clock, fds = VirtualClock(), [os.open("/dev/null", os.O_RDONLY) for _ in range(2)]
-    sources = {fd: CrowdSource() for fd in fds}
-    for fd, source in sources.items():
-        source.fd = fd
-    loop = TcpLoop(None, CrowdSink(CrowdSource(), clock, b"?"), PARAMETERS, clock)
-    waiter = LookingWaiter(clock, dict(sources))
-    Scheduler(waiter, [loop], clock)
-    TcpAcceptor(loop, SERVER, PARAMETERS)
-    mobility = Mobility(loop, sources.__getitem__)
-    mobility.add(QUEUE, *fds)
-    packets, handshakes = sources.values()
-    number, syn = 0, Segment(1, 0, SYN, 1_000, 5, syn_options=SynOptions(1460, 7, True))
-
-    def opened() -> int:
-        nonlocal number
-        number += 1
-        handshakes.put(flow_of(number, *SERVER), syn)
-        before = loop.statistics()["half_open"]
-        waiter.wait(0)
-        loop.turn(clock())
-        return loop.statistics()["half_open"] - before
-
-    assert opened() == 1
-    mobility.leave_alone((QUEUE,))
-    assert opened() == 0
-    mobility.read_again((QUEUE,))
-    assert opened() == 2
-    assert not len(packets)
-    mobility.give_up((QUEUE,))
-    for fd in fds:
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            os.fstat(fd)

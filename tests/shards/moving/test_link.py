@@ -8,7 +8,8 @@ import pytest
 from gossamer.core.loop.program import run
 from gossamer.core.loop.tcp.moved import MovedConnection, Standing
 from gossamer.core.threads.calls import sys_fork, sys_sleep
-from gossamer.shards.moving.link import Taken, WorkerLink, read, written
+from gossamer.core.wire.segment import ACK, SYN, EcnBytes, Segment, SynOptions
+from gossamer.shards.moving.link import Taken, WorkerLink, packet_of, read, segment_of, written
 
 
 def test_connection__on_its_way__read_as_it_was_written() -> None:
@@ -36,6 +37,20 @@ def test_flow__of_another_length__refused(kind: str) -> None:
     rest = [0, b"", 1] if kind == "moved" else [[0] * 9, b""]
     with pytest.raises(msgspec.ValidationError, match="36"):
         read(memoryview(msgspec.msgpack.encode([kind, bytes(35), *rest])))
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        Segment(1, 2, ACK, 3),
+        Segment(1, 2, ACK, 3, 4, 5, b"text", ((1, 2), (3, 4)), None, 6, 1, 7),
+        Segment(1, 2, ACK, 3, syn_options=SynOptions(1460, 7, True, b"cookie")),
+        Segment(1, 2, SYN, 3, syn_options=SynOptions(1460, 7, True, b"", is_cookie_experimental=True)),
+        Segment(1, 2, ACK, 3, ecn_bytes=EcnBytes(1449, 0, -1, is_order_1=True)),
+    ],
+)
+def test_packet__comes_as_it_went(segment: Segment) -> None:
+    assert segment_of(packet_of(b"flow", segment)) == segment
 
 
 def test_link__the_other_end_speaks_and_closes__heard_though_nothing_can_be_written() -> None:
