@@ -49,6 +49,7 @@ from gossamer.shards.opening.root import require_entry, roots_of
 from gossamer.shards.seen.counters import WorkerState, map_row
 from gossamer.shards.worker.application import open_application
 from gossamer.shards.worker.heart import Heart
+from gossamer.shards.worker.running import Running
 from gossamer.shards.worker.served import Application, add_loops, give_connector
 from gossamer.shards.worker.serving import Limits, Worker
 from gossamer.shards.worker.stack import BuildStack
@@ -133,14 +134,16 @@ def is_readable(fd: int) -> bool:
     return bool(poll.poll(0))
 
 
-async def begin(plan: WorkerPlan, worker: Worker, build_stack: BuildStack, application: Application) -> None:
+async def begin(
+    plan: WorkerPlan, running: Running, worker: Worker, build_stack: BuildStack, application: Application
+) -> None:
     """Serve: now, or once the predecessor has let go."""
     if plan.descriptors.go != NO_DESCRIPTOR:
-        worker.set_state(WorkerState.WAITING)
+        running.set_state(WorkerState.WAITING)
         await EpollWait(plan.descriptors.go, select.EPOLLIN)
-    stack = build_stack(plan, worker.scheduler)
+    stack = build_stack(plan, running.scheduler)
     give_connector(application, stack)
-    add_loops(application, worker.scheduler)
+    add_loops(application, running.scheduler)
     if application.start is not None:
         await application.start()
     state = WorkerState.WAITING if plan.is_successor else WorkerState.SERVING
@@ -200,19 +203,20 @@ def _run(plan: WorkerPlan, opened: ExitStack) -> None:
     row = map_row(plan.descriptors.counters)
     os.close(plan.descriptors.counters)
     is_last = partial(is_readable, plan.descriptors.liveness)
-    worker = Worker(scheduler, row, monotonic_us, is_last, (disk.statistics, outlets.statistics))
+    running = Running(scheduler, row, monotonic_us, is_last, (disk.statistics, outlets.statistics))
+    worker, essential = Worker(running), running.spawn_essential
     graceful_us = plan.config.server.timeout_graceful_shutdown_us
-    scheduler.add_loop(Heart(worker.beat))
-    worker.spawn_essential(worker.watch_signals(signals, graceful_us), "signals")
-    worker.spawn_essential(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
+    scheduler.add_loop(Heart(running.beat))
+    essential(worker.watch_signals(signals, graceful_us), "signals")
+    essential(worker.watch_supervisor(plan.descriptors.liveness, graceful_us), "supervisor")
     handed = opened.enter_context(socket.socket(fileno=plan.descriptors.handed))
-    worker.spawn_essential(worker.watch_handed(handed, held, folders), "handed")
+    essential(worker.watch_handed(handed, held, folders), "handed")
     letters = opened.enter_context(socket.socket(fileno=plan.descriptors.letters))
-    worker.spawn_essential(worker.watch_letters(letters, graceful_us), "letters")
-    worker.spawn_essential(begin(plan, worker, build_stack, application), "begin")
+    essential(worker.watch_letters(letters, graceful_us), "letters")
+    essential(begin(plan, running, worker, build_stack, application), "begin")
     watchdog = Watchdog(scheduler, report=log.warning)
     with forgotten_awaits_are_named() if is_wanted(None) else nullcontext():
-        worker.run()
+        running.run()
     watchdog.close()
     application.at_heartbeat()
     outlets.close()
