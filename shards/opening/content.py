@@ -112,3 +112,38 @@ class Content(contextlib.ExitStack):
             sites=tuple(fd for name, fd in self.held.items() if name not in (ROOT, LOG)),
             access_log=self.held.get(LOG, NO_DESCRIPTOR),
         )
+
+
+class Contents:
+    """The content that the workers to come have, and while that has not proved itself, the one before."""
+
+    def __init__(self, config: Config) -> None:
+        """Raises: ConfigError, CannotStartError."""
+        self.present = Content(config)
+        self._previous: Content | None = None
+
+    def change(self, config: Config) -> None:
+        """Have the workers to come run with another configuration; the present one can still be returned to.
+
+        Raises: ConfigError, CannotStartError; then nothing has changed.
+        """
+        content = Content(config)
+        self.settle()
+        self._previous, self.present = self.present, content
+
+    def revert(self) -> None:
+        """Return to the configuration before the last change, unless that was settled."""
+        if self._previous is not None:
+            self.present.close()
+            self.present, self._previous = self._previous, None
+
+    def settle(self) -> None:
+        """The last change has proved itself: there is no way back."""
+        if self._previous is not None:
+            self._previous.close()
+            self._previous = None
+
+    def close(self) -> None:
+        """Close all of it."""
+        self.present.close()
+        self.settle()

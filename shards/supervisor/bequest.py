@@ -66,13 +66,13 @@ class Bequest:
             hmark_secret=run.secrets.hmark,
             fast_open_secret=run.secrets.fast_open,
             boot_secret=run.secrets.boot,
-            chains=run.chains,
+            chains=run.rules.chains,
             connection_layout=CONNECTION_LAYOUT,
         )
         return ServerNote(
             run_dir=os.fsencode(run.directory.path),
             workers=tuple((p.pid, p.start_ticks) for shard in shards for p in shard.processes),
             graceful_us=run.config.server.timeout_graceful_shutdown_us,
-            has_rules=bool(run.chains),
+            has_rules=bool(run.rules.chains),
             content=encode_record(record),
         )

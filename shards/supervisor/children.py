@@ -170,7 +170,7 @@ class Children:
             for process in tuple(slot.processes()):
                 if process.has_ended():
                     yield slot, self._ended(slot, process)
-        if self._run.guard is None or not self._run.guard.is_looking:
+        if self._run.rules.guard is None or not self._run.rules.guard.is_looking:
             reap_orphans({*self.others, *(process.pid for process in self.processes())})
 
     def _ended(self, slot: Slot, process: WorkerProcess) -> EndedProcess:

@@ -102,10 +102,10 @@ class Commands:
         return ControlAnswer(True, "told so", told)
 
     def _restore_rules(self) -> tuple[str, ...]:
-        if self._run.guard is None:
+        if self._run.rules.guard is None:
             raise CommandError(f"firewall up: {self._run.url} runs on kernel sockets and needs no rules")
-        self._run.guard.restore_now()
-        return self._run.chains
+        self._run.rules.guard.restore_now()
+        return self._run.rules.chains
 
 
 def name_of(request: ControlRequest, worker: int) -> str:

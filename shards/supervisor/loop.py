@@ -129,7 +129,7 @@ class Supervisor:
         self._tick(monotonic_us())
 
     def _tick(self, now_us: int) -> None:
-        children, guard = self._children, self._run.guard
+        children, guard = self._children, self._run.rules.guard
         children.tick(now_us)
         self._replacing.tick()
         if children.is_ready and not children.is_stopping:

@@ -54,7 +54,7 @@ class Replacing:
         """Once nothing is being replaced, the last configuration has proved itself."""
         children = self._children
         if not children.is_replacing:
-            self._run.settle_config()
+            self._run.contents.settle()
         if self._began_us is not None and children.is_settled and not children.is_stopping:
             self._say_replaced(monotonic_us() - self._began_us)
         if self.is_due and children.is_ready and children.is_settled and not children.is_stopping:
@@ -120,7 +120,7 @@ class Replacing:
         workers = config.server.workers
         if workers not in (self._run.config.server.workers, "auto"):
             self._scaling.change(int(workers), why)
-        self._run.change_config(config)
+        self._run.contents.change(config)
         self._replace(self._children.slots)
         self.generation += 1
         told = about("server_reloading", generation=self.generation, why=why)
@@ -179,7 +179,7 @@ class Replacing:
     def _abandon(self) -> None:
         """Return to the configuration that the present workers have, unless all have been replaced since."""
         self._began_us = None
-        self._run.revert_config()
+        self._run.contents.revert()
         for slot in self._children.slots:
             if slot.successor is not None:
                 slot.successor.send(signal.SIGKILL)

@@ -22,7 +22,7 @@ def status_of(
     started_us: int,
 ) -> ServerStatus:
     """What `gossamer status` shows."""
-    guard, now_us = run.guard, monotonic_us()
+    guard, now_us = run.rules.guard, monotonic_us()
     return ServerStatus(
         stack=run.plan.stack,
         reason=run.plan.reason,
@@ -37,7 +37,7 @@ def status_of(
         generation=replacing.generation,
         reloading=not (children.is_settled and scaling.is_done) or replacing.is_due or upgrading.is_under_way,
         reload_error=printable(replacing.error),
-        chains=run.chains,
+        chains=run.rules.chains,
         workers=[slot.status(now_us) for slot in children.slots],
         rules_restored_total=guard.restored_total if guard else 0,
         rules_trouble=printable(guard.trouble) if guard else "",

@@ -21,7 +21,7 @@ from gossamer.shards.confinement.confinement import confine, worker_identity
 from gossamer.shards.confinement.imports import warn_of_imports
 from gossamer.shards.exitcode import CannotStartError, QueueTakenError, StackUnavailableError
 from gossamer.shards.firewall import firewall
-from gossamer.shards.firewall.ruleguard import RuleGuard
+from gossamer.shards.firewall.installed import InstalledRules
 from gossamer.shards.firewall.rules import QueueTarget
 from gossamer.shards.keeper.deposit import Deposit
 from gossamer.shards.keeper.forking import start_keeper
@@ -30,7 +30,7 @@ from gossamer.shards.keeper.succession import ADMIN, LIVENESS_READ, Estate
 from gossamer.shards.letters.workerplan import Confinement, WorkerPlan
 from gossamer.shards.machine.procfs import ProcessIdentity, own_identity
 from gossamer.shards.opening.active_opens import allocation_lock
-from gossamer.shards.opening.content import Content
+from gossamer.shards.opening.content import Content, Contents
 from gossamer.shards.opening.given import UNIX
 from gossamer.shards.opening.opening import Opened
 from gossamer.shards.plan.machine_facts import (
@@ -70,17 +70,15 @@ class ServerRun(contextlib.ExitStack):
         """`estate` is what another supervisor has left, to be gone on with."""
         super().__init__()
         self.estate = estate
-        self._content = Content(config)
-        self._previous: Content | None = None
-        self.callback(self._close_contents)
+        self.contents = Contents(config)
+        self.callback(self.contents.close)
         self.owner: ProcessIdentity = own_identity()
         self.deposit: Deposit | None = None
         """The keeper; None where none could be started, or it has ended."""
         self.warnings: list[str] = []
         self.confinement: Confinement
-        self.chains: tuple[str, ...] = ()
-        self.guard: RuleGuard | None = None
-        """Looks after the rules; None where there are none."""
+        self.rules = InstalledRules(self.warnings)
+        """The firewall's; none on kernel sockets."""
         self.secrets = RunSecrets(secrets.randbits(32), secrets.token_bytes(SECRET_BYTES))
         self.plan: RunPlan
         self.owners: dict[int, int] = {}
@@ -111,40 +109,15 @@ class ServerRun(contextlib.ExitStack):
         scheme = "https" if self.config.tls.is_on else "http"
         return f"{scheme}://{bracketed}:{self.opened.port}/"
 
-    def change_config(self, config: Config) -> None:
-        """Have the workers to come run with another configuration; the present one can still be returned to.
-
-        Raises: ConfigError, CannotStartError; then nothing has changed.
-        """
-        content = Content(config)
-        self.settle_config()
-        self._previous, self._content = self._content, content
-
-    def revert_config(self) -> None:
-        """Return to the configuration before the last change, unless that was settled."""
-        if self._previous is not None:
-            self._content.close()
-            self._content, self._previous = self._previous, None
-
-    def settle_config(self) -> None:
-        """The last change has proved itself: there is no way back."""
-        if self._previous is not None:
-            self._previous.close()
-            self._previous = None
-
     @property
     def config(self) -> Config:
         """What the workers to come run with."""
-        return self._content.config
+        return self.content.config
 
     @property
     def content(self) -> Content:
         """The folders and files that go with it."""
-        return self._content
-
-    def _close_contents(self) -> None:
-        self._content.close()
-        self.settle_config()
+        return self.contents.present
 
     @property
     def moves(self) -> bool:
@@ -170,7 +143,7 @@ class ServerRun(contextlib.ExitStack):
         """The letter to a worker of that shard. A successor has no queue before it takes one over."""
         queues = () if is_successor else self.queues_of(shard)
         opened = self.opened.descriptors(shard, self.liveness_read, queues if self.moves else ())
-        descriptors = self._content.descriptors(opened)
+        descriptors = self.content.descriptors(opened)
         return WorkerPlan(
             config=self.config,
             stack=self.plan.stack,
@@ -183,7 +156,7 @@ class ServerRun(contextlib.ExitStack):
             confinement=self.confinement,
             fast_open_secret=self.secrets.fast_open,
             boot_secret=self.secrets.boot,
-            certificates=self._content.certificates,
+            certificates=self.content.certificates,
             is_successor=is_successor,
         )
 
@@ -218,28 +191,13 @@ class ServerRun(contextlib.ExitStack):
         return targets
 
     def _install_rules(self, opened: Opened) -> None:
-        targets, owner = self._rule_targets(opened), self.rules_owner
-        self.chains = ()
-        for target in targets:
-            installed = firewall.install_rules(owner, target, self.secrets.hmark)
-            self.chains += installed.chains
-            self.warnings += installed.warnings
-        self.guard = RuleGuard(owner, tuple(targets), self.secrets.hmark)
+        """Raises: FirewallError."""
+        targets = self._rule_targets(opened)
+        self.rules.install(self.rules_owner, targets, self.secrets.hmark)
 
     def _remove_rules(self) -> None:
-        """Give the rules back. Raises: FirewallError that says how many stay, and how they go."""
-        try:
-            if self.guard is not None:
-                self.guard.close()
-                firewall.require_commands(self.guard.families)
-            firewall.remove_rules_of(self.rules_owner)
-        except firewall.FirewallError as error:
-            if self.guard is None:
-                raise
-            raise firewall.FirewallError(
-                f"the firewall's rules of this server stay, {self.guard.rules_total} of them in "
-                f"{', '.join(self.chains)}: {error}; gossamer firewall down --dead removes them"
-            ) from error
+        """Give them back. Raises: FirewallError."""
+        self.rules.remove(self.rules_owner)
 
     def _open_stack_with_free_queues(self, host: str, facts: MachineFacts) -> None:
         """Try queue numbers: one may be taken after the list was read, or the list may be root's alone."""
@@ -261,7 +219,7 @@ class ServerRun(contextlib.ExitStack):
         except StackUnavailableError as error:
             if self.config.server.stack != "auto":
                 raise
-            self.chains, self.guard, self.owners, self._steering = (), None, {}, None
+            self.rules, self.owners, self._steering = InstalledRules(self.warnings), {}, None
             self._open_stack(host, msgspec.structs.replace(facts, nfqueue_obstacle=str(error)))
 
     def _open_liveness(self) -> None:
@@ -299,7 +257,7 @@ class ServerRun(contextlib.ExitStack):
                 port=self.opened.port,
                 stack=self.plan.stack,
                 url=self.url,
-                chains=self.chains,
+                chains=self.rules.chains,
                 keeper=self.deposit.keeper if self.deposit is not None else None,
             )
         )
@@ -345,8 +303,8 @@ class ServerRun(contextlib.ExitStack):
         lost, self.deposit = self.deposit, None
         lost.end()
         self._write_state()
-        if self.guard is not None:
-            self.guard.close()
+        if self.rules.guard is not None:
+            self.rules.guard.close()
             self._install_rules(self.opened)
             firewall.remove_rules_of(lost.keeper)
             self._write_state()
@@ -371,7 +329,8 @@ class ServerRun(contextlib.ExitStack):
         assert self.estate is not None
         record, descriptors = self.estate.record, self.estate.descriptors
         self.deposit = self.estate.deposit
-        self.plan, self.owners, self.chains = record.plan, dict(record.owners), record.chains
+        self.plan, self.owners = record.plan, dict(record.owners)
+        self.rules = InstalledRules(self.warnings, record.chains)
         self.secrets = RunSecrets(record.hmark_secret, record.fast_open_secret, record.boot_secret)
         self.confinement, warnings = confine(self.config, self.plan.stack)
         self.warnings += warnings
@@ -387,14 +346,6 @@ class ServerRun(contextlib.ExitStack):
         if ADMIN in descriptors:
             self.admin = socket.socket(fileno=descriptors[ADMIN])
 
-    def _take_rules(self) -> None:
-        """Look after the rules as they stand; where somebody has removed them meanwhile, install them."""
-        targets = tuple(self._rule_targets(self.opened))
-        try:
-            self.guard = RuleGuard(self.rules_owner, targets, self.secrets.hmark)
-        except firewall.FirewallError:
-            self._install_rules(self.opened)
-
     def own_all(self) -> None:
         """From now on all that was taken over is given back at the end, as if it had been opened here.
 
@@ -402,7 +353,8 @@ class ServerRun(contextlib.ExitStack):
         """
         assert self.estate is not None
         if self.plan.stack == "nfqueue":
-            self._take_rules()
+            targets = self._rule_targets(self.opened)
+            self.rules.take(self.rules_owner, targets, self.secrets.hmark)
         self.callback(self._end_keeper)
         self.enter_context(self.opened)
         if self.plan.stack == "nfqueue":

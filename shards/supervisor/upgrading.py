@@ -173,8 +173,8 @@ class Upgrading:
         run = self._run
         if run.deposit is None or not self._bequest.is_told():
             return self._refuse("its keeper has ended, or does not listen")
-        if run.guard is not None:
-            run.guard.close()
+        if run.rules.guard is not None:
+            run.rules.guard.close()
         run.deposit.expect_successor(EXEC_WAIT_US)
         argv = self._argv(is_trial=False)
         told = about("server_upgrading", pid=os.getpid(), why="its trial has gone well")
