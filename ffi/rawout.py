@@ -1,26 +1,24 @@
 """Segments out as IP packets through raw sockets, a batch in one call.
 
-Owns the send arena and the out-records. It must never know TCP beyond the header that it writes. The
-kernel routes the packets, by source and destination, and fills in nothing that we need: headers and checksums
-are written by `src/build.c`.
+Owns the send arena and the out-records; what leaves from where it stands is `ffi.apart`'s. It must never know
+TCP beyond the header that it writes. The kernel routes the packets, by source and destination, and fills in
+nothing that we need: headers and checksums are written by `src/build.c`.
 
 Source: raw(7), ipv6(7).
 """
 
 import mmap
 import select
-import socket
 import struct
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from gossamer.ffi._packet import ffi, lib
+from gossamer.ffi.apart import TextsApart
 from gossamer.ffi.frames import Frames
 from gossamer.ffi.hops import RAW, Hop, link_mtu
-from gossamer.ffi.packets import OUT_RECORD_BYTES, OutSegment, OutText, TooLong, Watch
-from gossamer.ffi.sendsocket import open_send_socket
-from gossamer.ffi.windows import WINDOW_BYTES, Windows
+from gossamer.ffi.packets import OUT_RECORD_BYTES, OutSegment, TooLong, Watch
 
 BATCH_MAX: Final = 256
 """Segments a batch."""
@@ -34,50 +32,15 @@ FLAGS_MAX: Final = 0xFF
 OUT_AE: Final = lib.OUT_AE
 OUT_TIMESTAMP: Final = lib.OUT_TIMESTAMP
 SEGMENT_BYTES_MAX: Final = 65535
-PARTS_MAX: Final = lib.TEXT_PARTS_MAX
-"""Stretches of a text that leave as they stand; more are copied."""
-APART_BYTES_MIN: Final = 8192
-"""A shorter text is sooner copied than noted."""
-Place = tuple[Any, int, int, int]
-"""Where a stretch stands: address, length, and of a file its descriptor and where in it."""
 FLOW_BYTES: Final = 36
-APART_MAX: Final = lib.APART_MAX
-"""Stretches of a batch that do."""
-
-IPV6_HDRINCL: Final = 36
-IPV6_FREEBIND: Final = 78
 
 _PACK_RECORD: Final = struct.Struct("=36sBBHIIIIIHBBHH").pack_into
 _FLOW_AND_SEQ: Final = struct.Struct("=36sxxxxI").unpack_from
 REFUSED_MAX: Final = lib.REFUSED_MAX
 """Flows of which it is kept that a segment was too long; others say so when they send again."""
 
-
-def open_raw_sockets() -> tuple[socket.socket, socket.socket | None]:
-    """The IPv4 and the IPv6 socket to send from; no IPv6 one where the kernel has no IPv6. Needs CAP_NET_RAW.
-
-    Raises: PermissionError, OSError.
-    """
-    v4 = open_send_socket(socket.AF_INET, socket.IPPROTO_RAW, socket.IPPROTO_IP, socket.IP_HDRINCL)
-    try:
-        v6 = open_send_socket(socket.AF_INET6, socket.IPPROTO_RAW, socket.IPPROTO_IPV6, IPV6_HDRINCL)
-    except PermissionError:
-        v4.close()
-        raise
-    except OSError:
-        return v4, None
-    # IPv4 lets whoever writes the header name any source to route by. IPv6 has to be asked for it, or an
-    # address that was taken away while its connections live would be an error of each packet.
-    v6.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
-    return v4, v6
-
-
 NO_HOPS: Final[Mapping[bytes, int]] = MappingProxyType({})
 """Of a sink that sends no frames."""
-
-
-NO_FILES: Final[Mapping[int, int]] = MappingProxyType({})
-"""Of a sink whose segments bear octets only."""
 
 
 def _stays_raw(_flow: bytes) -> int:
@@ -99,11 +62,7 @@ class RawSink:
 
     def __init__(self, fd4: int, fd6: int = -1, ttl: int = TTL_DEFAULT, frames: Frames | None = None) -> None:
         self.failed_total = 0
-        self._descriptors: Mapping[int, int] = NO_FILES
         self._unreadable: set[bytes] = set()
-        self._windows = Windows()
-        self._apart: list[Any] = []
-        """What the batch sends from where it stands."""
         self._count = 0
         """Records of the batch."""
         self._pieces = 0
@@ -119,6 +78,8 @@ class RawSink:
         self._sender = lib.sender_new(fd4, fd6, self._c_arena, ARENA_BYTES, self._c_records, BATCH_MAX, ttl)
         if self._sender == ffi.NULL:
             raise MemoryError("no memory for the packet sender")
+        self._apart = TextsApart(self._sender)
+        self._held_apart = self._apart.held
         self._frames = frames
         self._number: Callable[[bytes, int], int] = NO_HOPS.get
         self._begin: Callable[[bytes], int] = _stays_raw
@@ -169,7 +130,7 @@ class RawSink:
         if type(payload) is bytes or not hasattr(payload, "parts"):
             if payload:
                 self._arena[offset + options_bytes : end] = payload
-        elif cut_bytes and hop and self._is_added(payload):
+        elif cut_bytes and hop and self._apart.is_added(payload, self._count):
             end = offset
         elif not self._is_written(payload.parts, offset + options_bytes):
             self._unreadable.add(flow)
@@ -247,38 +208,6 @@ class RawSink:
         self._end = end
         self._count += 1
 
-    def _is_added(self, text: OutText) -> bool:
-        """Whether a text will be sent from where it stands."""
-        parts = text.parts
-        if len(text) < APART_BYTES_MIN or len(self._apart) > APART_MAX - PARTS_MAX:
-            return False
-        places: list[Place] = []
-        for part in parts:
-            if part.file < 0:
-                memory = ffi.from_buffer("uint8_t[]", part.chunk)
-                places.append((memory + part.start, part.length, -1, 0))
-            elif not self._is_seen(part, places):
-                return False
-        if len(places) > PARTS_MAX:
-            return False
-        for place in places:
-            lib.sender_add_part(self._sender, self._count, *place)
-            self._apart.append((place, text))
-        return True
-
-    def _is_seen(self, part: Any, places: list[Place]) -> bool:
-        """Whether a stretch of a file is seen through windows; these are added to the places."""
-        file, offset, left = part.file, part.offset, part.length
-        while left:
-            start = offset % WINDOW_BYTES
-            length = min(left, WINDOW_BYTES - start)
-            window = self._windows.at(file, offset // WINDOW_BYTES, self._descriptors)
-            if window is None:
-                return False
-            places.append((window + start, length, self._descriptors[file], offset))
-            offset, left = offset + length, left - length
-        return True
-
     def _is_written(self, parts: Iterable[Any], at: int) -> bool:
         """Whether all of a text stands in the arena now: what of it is in a file has been read."""
         for part in parts:
@@ -286,7 +215,7 @@ class RawSink:
                 piece = memoryview(part.chunk)[part.start : part.start + part.length]
                 self._arena[at : at + part.length] = piece
             else:
-                fd = self._descriptors[part.file]
+                fd = self._apart.descriptors[part.file]
                 if lib.file_read(fd, self._c_arena + at, part.length, part.offset) != part.length:
                     return False
             at += part.length
@@ -342,7 +271,7 @@ class RawSink:
 
     def read_from(self, descriptors: Mapping[int, int]) -> None:
         """See PacketSink."""
-        self._descriptors = descriptors
+        self._apart.descriptors = descriptors
 
     def take_unreadable(self) -> Collection[bytes]:
         """See PacketSink."""
@@ -353,10 +282,9 @@ class RawSink:
 
     def forget_file(self, file: int) -> None:
         """See PacketSink."""
-        if self._apart:
+        if self._held_apart:
             self._send_what_waits()
-        self._windows.forget(file)
-        self._windows.trim()
+        self._apart.forget(file)
 
     def forget(self, flow: bytes) -> None:
         """See PacketSink."""
@@ -383,7 +311,7 @@ class RawSink:
         if self._is_waiting:
             self._go_on(0)
         sent = lib.sender_send(self._sender, count)
-        if self._apart:
+        if self._held_apart:
             self._settle_apart()
         if not self._is_waiting and lib.sender_is_holding(self._sender):
             self._wait()
@@ -408,9 +336,7 @@ class RawSink:
 
     def _settle_apart(self) -> None:
         """What left from where it stood is not needed any more, and what could not leave is known."""
-        self._apart.clear()
-        self._windows.trim()
-        while (record := lib.sender_take_fault(self._sender)) >= 0:
+        for record in self._apart.settle():
             at = record * OUT_RECORD_BYTES
             self._unreadable.add(bytes(self._records[at : at + FLOW_BYTES]))
 
@@ -424,7 +350,7 @@ class RawSink:
                     self._stop_watching(self._frames.fd)
                 self._frames.close()
                 self._frames = None
-            self._windows.close()
+            self._apart.close()
             ffi.release(self._c_arena)
             ffi.release(self._c_records)
             self._arena.close()

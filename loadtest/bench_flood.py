@@ -23,7 +23,8 @@ import msgspec
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.options import encode_options
 from gossamer.core.wire.segment import SYN, Segment, SynOptions
-from gossamer.ffi.rawout import RawSink, open_raw_sockets
+from gossamer.ffi.rawout import RawSink
+from gossamer.ffi.sendsocket import open_raw_sockets
 from gossamer.loadtest.cpu import processes_ns
 from gossamer.loadtest.namespaces import (
     LEFT_V4,

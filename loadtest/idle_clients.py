@@ -18,7 +18,8 @@ from gossamer.core.wire.record import IN_RECORD
 from gossamer.core.wire.segment import ACK, FIN, PSH, SYN, Segment
 from gossamer.ffi.nfqueue_netlink import NetlinkSource, open_queue
 from gossamer.ffi.packets import PacketSink, PacketSource
-from gossamer.ffi.rawout import RawSink, open_raw_sockets
+from gossamer.ffi.rawout import RawSink
+from gossamer.ffi.sendsocket import open_raw_sockets
 from gossamer.loadtest.namespaces import Namespace
 
 ADDRESSES: Final = tuple(f"10.77.0.{number}" for number in range(10, 30))

@@ -18,7 +18,8 @@ from typing import Final
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.segment import ACK, Segment
 from gossamer.ffi.nfqueue_netlink import QUEUES_IN_USE
-from gossamer.ffi.rawout import RawSink, open_raw_sockets
+from gossamer.ffi.rawout import RawSink
+from gossamer.ffi.sendsocket import open_raw_sockets
 from gossamer.loadtest.namespaces import LEFT_V4, RIGHT_V4, Namespace
 from gossamer.loadtest.servers import Gossamer, ServerError, gossamer_command
 from gossamer.loadtest.wallclock import WallClock

@@ -25,7 +25,8 @@ from gossamer.core.threads.eventloop import EventLoop
 from gossamer.core.wire.flow import Address
 from gossamer.ffi.nfqueue_netlink import NetlinkSource
 from gossamer.ffi.packets import PacketSink, PacketSource
-from gossamer.ffi.rawout import RawSink, open_raw_sockets
+from gossamer.ffi.rawout import RawSink
+from gossamer.ffi.sendsocket import open_raw_sockets
 from gossamer.loadtest.callerstream import CallerConnector
 from gossamer.loadtest.faults import LinkFaults
 from gossamer.loadtest.faulty import FaultCounts, FaultyPath

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from gossamer.core.clock import SECOND_US
-from gossamer.ffi import nfqueue_netlink, rawout
+from gossamer.ffi import nfqueue_netlink, sendsocket
 from gossamer.ffi.frames import open_frame_socket
 from gossamer.ffi.silence import drop_all_received
 from gossamer.ffi.socketbuffers import receive_buffer_bytes
@@ -209,7 +209,7 @@ class Opened(contextlib.ExitStack):
     def open_packets(self, config: Config, plan: RunPlan) -> None:
         """Open queues and raw sockets. Raises: StackUnavailableError."""
         try:
-            raw_ipv4, raw_ipv6 = rawout.open_raw_sockets()
+            raw_ipv4, raw_ipv6 = sendsocket.open_raw_sockets()
         except OSError as error:
             raise StackUnavailableError(f"no raw socket: {error.strerror}") from error
         self.enter_context(raw_ipv4)

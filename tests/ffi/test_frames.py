@@ -13,7 +13,8 @@ from gossamer.core.wire.packet import parse_packet
 from gossamer.core.wire.segment import ACK, CWR, ECT_0, FIN, PSH, Segment
 from gossamer.ffi.frames import Frames, open_frame_socket
 from gossamer.ffi.packets import TooLong
-from gossamer.ffi.rawout import RawSink, open_raw_sockets
+from gossamer.ffi.rawout import RawSink
+from gossamer.ffi.sendsocket import open_raw_sockets
 from gossamer.loadtest.namespaces import LEFT_V4, LEFT_V6, RIGHT_V4, RIGHT_V6, Namespace
 
 pytestmark = pytest.mark.needs("namespaces", "raw-sockets")

@@ -17,7 +17,8 @@ from gossamer.core.wire.segment import ACK, NO_TIMESTAMP, PSH, SYN, Segment
 from gossamer.ffi import nfqueue_netlink, rawout
 from gossamer.ffi.nfqueue_netlink import NetlinkSource, open_queue
 from gossamer.ffi.packets import PacketSource
-from gossamer.ffi.rawout import RawSink, open_raw_sockets
+from gossamer.ffi.rawout import RawSink
+from gossamer.ffi.sendsocket import open_raw_sockets
 from gossamer.loadtest import namespaces
 
 pytestmark = pytest.mark.needs("nfqueue")

@@ -18,7 +18,8 @@ from gossamer.core.wire.packet import parse_packet
 from gossamer.core.wire.record import IN_RECORD
 from gossamer.core.wire.segment import ACK, SYN, Segment, SynOptions
 from gossamer.ffi.nfqueue_netlink import COPY_RANGE_BYTES, NetlinkSource, open_queue
-from gossamer.ffi.rawout import RawSink, open_raw_sockets
+from gossamer.ffi.rawout import RawSink
+from gossamer.ffi.sendsocket import open_raw_sockets
 from gossamer.loadtest import namespaces
 
 pytestmark = pytest.mark.needs("nfqueue")

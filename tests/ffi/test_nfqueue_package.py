@@ -8,7 +8,8 @@ import pytest
 from gossamer.core.wire.drop import DropReason
 from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.segment import ACK, Segment
-from gossamer.ffi.rawout import RawSink, open_raw_sockets
+from gossamer.ffi.rawout import RawSink
+from gossamer.ffi.sendsocket import open_raw_sockets
 
 nfqueue_package = pytest.importorskip(
     "gossamer.ffi.nfqueue_package", reason="needs the package NetfilterQueue"

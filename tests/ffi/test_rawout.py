@@ -13,7 +13,8 @@ from gossamer.core.wire.flow import local_port, pack_flow
 from gossamer.core.wire.options import encode_options
 from gossamer.core.wire.packet import parse_packet
 from gossamer.core.wire.segment import ACK, AE, CE, CWR, ECE, ECT_0, PSH, SYN, URG, Segment, SynOptions
-from gossamer.ffi.rawout import ARENA_BYTES, BATCH_MAX, RawSink, open_raw_sockets
+from gossamer.ffi.rawout import ARENA_BYTES, BATCH_MAX, RawSink
+from gossamer.ffi.sendsocket import open_raw_sockets
 from gossamer.loadtest import namespaces
 
 PEER_PORT = 40_003

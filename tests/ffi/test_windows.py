@@ -14,7 +14,8 @@ from gossamer.core.wire.flow import pack_flow
 from gossamer.core.wire.segment import ACK, PSH, Segment
 from gossamer.core.wire.text import Extent, Part, Span, TextInParts
 from gossamer.ffi._packet import ffi, lib
-from gossamer.ffi.rawout import ARENA_BYTES, PARTS_MAX, RawSink
+from gossamer.ffi.apart import PARTS_MAX
+from gossamer.ffi.rawout import ARENA_BYTES, RawSink
 from gossamer.ffi.windows import WINDOW_BYTES, WINDOWS_MAX, Windows
 from gossamer.loadtest.namespaces import LEFT_V4, RIGHT_V4, Namespace
 
