@@ -14,7 +14,8 @@ from rich.table import Table
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import what_failed
-from gossamer.loadtest.run import LoadOptions, LoadRun
+from gossamer.loadtest.options import LoadOptions
+from gossamer.loadtest.run import LoadRun
 from gossamer.loadtest.summary import shown_interval
 from gossamer.loadtest.tally import Tally
 from gossamer.loadtest.timeline import Interval

@@ -9,7 +9,8 @@ import msgspec
 
 from gossamer.loadtest.failures import ErrorLog
 from gossamer.loadtest.faulty import FaultCounts
-from gossamer.loadtest.run import LoadOptions, LoadRun
+from gossamer.loadtest.options import LoadOptions
+from gossamer.loadtest.run import LoadRun
 from gossamer.loadtest.tally import Tally
 from gossamer.loadtest.timeline import Interval, side_by_side
 

@@ -1,4 +1,4 @@
-"""The state that all connections of one run share: the schedule, the counters, and what is asked.
+"""The state that all connections of one run share: the schedule, the counters, and who sends what.
 
 Owns which request is given to whom, and that each that was due has one outcome when the run is over; the
 threads of `loadtest.client` act on it. Everything runs on one operating-system thread, so nothing here is
@@ -18,17 +18,16 @@ from gossamer.core.wire.flow import Address
 from gossamer.loadtest.arrivals import Arrivals, EveryNth, arrivals_of
 from gossamer.loadtest.caller import Caller
 from gossamer.loadtest.effort import Effort
-from gossamer.loadtest.encrypted import Encryption, TlsAsked
+from gossamer.loadtest.encrypted import Encryption
 from gossamer.loadtest.failures import ErrorLog
-from gossamer.loadtest.faults import LinkFaults
+from gossamer.loadtest.options import LoadOptions, course_of, requests_of
 from gossamer.loadtest.pace import SendSlot, Shape, due_at_us, due_total, next_slot
-from gossamer.loadtest.phases import Course, RatePhase
-from gossamer.loadtest.request_set import PreparedRequest, RequestSet, RequestTemplate
+from gossamer.loadtest.phases import Course
+from gossamer.loadtest.request_set import PreparedRequest
 from gossamer.loadtest.seat import Seat
 from gossamer.loadtest.stacks import Opener
 from gossamer.loadtest.tally import NotSent, Tally
-from gossamer.loadtest.target import Target
-from gossamer.loadtest.thresholds import Threshold, missed_for_good
+from gossamer.loadtest.thresholds import missed_for_good
 from gossamer.loadtest.timeline import Interval, Timeline
 
 CONNECT_PATIENCE_US: Final = 10 * SECOND_US
@@ -39,54 +38,6 @@ LEAD_US_EACH: Final = 20
 when the first request is due."""
 LATE_STEPS_MAX: Final = 4_096
 """Requests that were never sent are counted in at most so many steps."""
-
-
-class LoadOptions(msgspec.Struct, frozen=True):
-    """What is asked of a run, all checked."""
-
-    target: Target
-    connections: int
-    duration_us: int
-    """NEVER_US: until `requests_max`."""
-    requests_max: int
-    rate: float = 0.0
-    keep_alive: bool = True
-    pipeline: int = 1
-    timeout_us: int = 30 * SECOND_US
-    warm_up_us: int = 0
-    drain_us: int = 2 * SECOND_US
-    connect_rate: float = 5_000.0
-    process: str = "even"
-    """How requests of an open loop come: even or poisson."""
-    seed: int = 0
-    phases: tuple[RatePhase, ...] = ()
-    """Of a rate that changes; `rate` is their mean then."""
-    requests: RequestSet | None = None
-    """None: a GET of the target."""
-    think: tuple[int, int] = (0, 0)
-    """In a closed loop, a connection rests so long after each answer, from the least to the most."""
-    pace_us: int = 0
-    """In a closed loop, a connection begins a request no sooner than so long after the one before."""
-    thresholds: tuple[Threshold, ...] = ()
-    """The run ends when one of them cannot be met any more."""
-    faults: LinkFaults | None = None
-    """What its packets meet, each way."""
-    faults_seed: int = 0
-    tls: TlsAsked | None = None
-    """None: connections are plain."""
-
-
-def requests_of(options: LoadOptions) -> RequestSet:
-    """What is asked."""
-    if options.requests is not None:
-        return options.requests
-    target = options.target
-    return RequestSet((RequestTemplate("GET", target.path, target.authority),), keep_alive=options.keep_alive)
-
-
-def course_of(options: LoadOptions) -> Course | None:
-    """How the rate changes, where it does."""
-    return Course(options.phases) if options.phases else None
 
 
 class LoadRun:

@@ -19,10 +19,10 @@ from gossamer.loadtest.engines.letter import EngineLetter, letter_of, result_fro
 from gossamer.loadtest.engines.seat import EngineSeat
 from gossamer.loadtest.engines.share import options_of
 from gossamer.loadtest.engines.shared import BEGIN_US, END, STOOD, EngineRow, SharedBoard
+from gossamer.loadtest.options import LoadOptions, course_of
 from gossamer.loadtest.pace import Shape, due_total
 from gossamer.loadtest.report import ProgressDisplay
 from gossamer.loadtest.result import RunResult, merged
-from gossamer.loadtest.run import LoadOptions, course_of
 from gossamer.loadtest.tally import Tally
 from gossamer.loadtest.thresholds import missed_for_good
 from gossamer.loadtest.timeline import Timeline

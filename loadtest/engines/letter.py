@@ -8,8 +8,8 @@ import msgspec
 from gossamer.loadtest.engines.shared import STOOD, EngineRow
 from gossamer.loadtest.failures import ErrorKind, ErrorLog, RequestPhase
 from gossamer.loadtest.faulty import FaultCounts
+from gossamer.loadtest.options import LoadOptions
 from gossamer.loadtest.result import RunResult
-from gossamer.loadtest.run import LoadOptions
 from gossamer.loadtest.timeline import Interval
 
 

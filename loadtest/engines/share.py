@@ -6,7 +6,7 @@ Owns the division. The parts of all engines are the whole, whatever their number
 import msgspec
 
 from gossamer.core.clock import NEVER_US
-from gossamer.loadtest.run import LoadOptions
+from gossamer.loadtest.options import LoadOptions
 
 
 def part(whole: int, number: int, engines: int) -> int:

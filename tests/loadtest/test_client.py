@@ -16,8 +16,9 @@ from gossamer.core.loop.sock.loop import SockLoop
 from gossamer.core.threads.calls import sys_fork, sys_sleep
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.loadtest.client import conduct
+from gossamer.loadtest.options import LoadOptions
 from gossamer.loadtest.report import ProgressDisplay
-from gossamer.loadtest.run import LoadOptions, LoadRun
+from gossamer.loadtest.run import LoadRun
 from gossamer.loadtest.target import Target
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"

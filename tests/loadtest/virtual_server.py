@@ -15,8 +15,9 @@ from gossamer.core.loop.virtual import VirtualWaiter
 from gossamer.core.threads.calls import sys_sleep
 from gossamer.core.threads.scheduler import Scheduler
 from gossamer.loadtest import client
+from gossamer.loadtest.options import LoadOptions
 from gossamer.loadtest.result import result_of
-from gossamer.loadtest.run import LoadOptions, LoadRun
+from gossamer.loadtest.run import LoadRun
 from gossamer.loadtest.seat import Seat
 from gossamer.loadtest.summary import summary
 from gossamer.loadtest.target import Target

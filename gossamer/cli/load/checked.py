@@ -18,10 +18,10 @@ from gossamer.core.wire.flow import Address
 from gossamer.loadtest.checks import parse_check
 from gossamer.loadtest.encrypted import TlsAsked, tls_asked
 from gossamer.loadtest.fields import parse_fields
+from gossamer.loadtest.options import LoadOptions
 from gossamer.loadtest.phases import Course
 from gossamer.loadtest.request_files import AskedRequest, asked_urls, basic_auth, data_of, read_requests
 from gossamer.loadtest.request_set import METHOD, RequestSet, RequestTemplate, columns_of, read_rows
-from gossamer.loadtest.run import LoadOptions
 from gossamer.loadtest.target import Target, parse_connect_to, parse_sources, parse_url
 from gossamer.loadtest.thresholds import parse_threshold
 from gossamer.shards.exitcode import ConfigError

@@ -28,12 +28,12 @@ from gossamer.core.errors import what_failed
 from gossamer.loadtest.comparison import compare
 from gossamer.loadtest.engines.conductor import Conductor
 from gossamer.loadtest.environment import environment
+from gossamer.loadtest.options import LoadOptions
 from gossamer.loadtest.output.written import check_output, write_output
 from gossamer.loadtest.record import json_schema
 from gossamer.loadtest.report import ProgressDisplay, print_summary
 from gossamer.loadtest.result import RunResult
 from gossamer.loadtest.room import check_descriptors, check_ports
-from gossamer.loadtest.run import LoadOptions
 from gossamer.loadtest.seat import Seat
 from gossamer.loadtest.stacks import ClientStack, PathFaults, client_stack
 from gossamer.loadtest.summary import is_whole, whole_summary

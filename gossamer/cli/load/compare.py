@@ -19,11 +19,11 @@ from gossamer.cli.option_lists import json_option
 from gossamer.cli.output import write_out
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.loadtest.comparison import FigureRatio, Slice, compare, joined, slice_of
+from gossamer.loadtest.options import LoadOptions
 from gossamer.loadtest.record import IntervalRecord, LoadRecord
 from gossamer.loadtest.report import human_us
 from gossamer.loadtest.request_files import read_octets
 from gossamer.loadtest.result import RunResult
-from gossamer.loadtest.run import LoadOptions
 from gossamer.loadtest.summary import shown_interval
 from gossamer.shards.exitcode import CommandError, ConfigError, ExitCode
 

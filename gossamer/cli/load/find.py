@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gossamer.core.clock import NEVER_US, SECOND_US
+from gossamer.loadtest.options import LoadOptions
 from gossamer.loadtest.report import human_us
 from gossamer.loadtest.result import RunResult
-from gossamer.loadtest.run import LoadOptions
 from gossamer.loadtest.search import Search, next_rate, shown
 from gossamer.loadtest.summary import figures_of, requests_per_second
 from gossamer.loadtest.thresholds import Judged, Threshold, errors_of, judged, needed_us

@@ -16,11 +16,12 @@ from gossamer.core.threads.scheduler import Scheduler
 from gossamer.core.threads.thread import Raise
 from gossamer.core.tls.errors import TlsError
 from gossamer.loadtest.client import conduct
+from gossamer.loadtest.options import LoadOptions
 from gossamer.loadtest.pace import AWAKE_US
 from gossamer.loadtest.report import ProgressDisplay
 from gossamer.loadtest.result import RunResult, result_of
 from gossamer.loadtest.room import allow_descriptors
-from gossamer.loadtest.run import LoadOptions, LoadRun
+from gossamer.loadtest.run import LoadRun
 from gossamer.loadtest.seat import Seat
 from gossamer.loadtest.stacks import ClientStack
 from gossamer.shards.exitcode import CommandError

@@ -10,7 +10,7 @@ from gossamer.cli.load.checked import checked
 from gossamer.cli.load.command import load
 from gossamer.cli.load.scenario import REQUESTS
 from gossamer.core.clock import SECOND_US
-from gossamer.loadtest.run import LoadOptions
+from gossamer.loadtest.options import LoadOptions
 from gossamer.shards.exitcode import CommandError
 
 URL = "http://127.0.0.1:1/x"

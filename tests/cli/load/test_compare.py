@@ -14,9 +14,9 @@ from gossamer.cli.load.compare import Compared, alternate
 from gossamer.cli.load.find import Found, as_record, find, step_options
 from gossamer.core.clock import NEVER_US, SECOND_US
 from gossamer.loadtest.environment import environment
+from gossamer.loadtest.options import LoadOptions
 from gossamer.loadtest.record import schema_text
 from gossamer.loadtest.result import RunResult, result_of
-from gossamer.loadtest.run import LoadOptions
 from gossamer.loadtest.summary import whole_summary
 from gossamer.loadtest.target import Target
 from gossamer.loadtest.thresholds import parse_threshold

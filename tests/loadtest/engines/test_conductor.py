@@ -14,9 +14,9 @@ from gossamer.loadtest.engines.letter import letter_of, result_from
 from gossamer.loadtest.engines.seat import EngineSeat
 from gossamer.loadtest.engines.share import options_of
 from gossamer.loadtest.engines.shared import BEGIN_US, STOOD, EngineRow, SharedBoard
+from gossamer.loadtest.options import LoadOptions
 from gossamer.loadtest.report import ProgressDisplay
 from gossamer.loadtest.result import RunResult, result_of
-from gossamer.loadtest.run import LoadOptions
 from gossamer.loadtest.seat import SeatedRun
 from gossamer.loadtest.summary import is_whole, summary
 from gossamer.loadtest.target import Target
