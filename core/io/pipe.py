@@ -8,6 +8,7 @@ Source: pipe(7).
 import os
 from typing import Self
 
+from gossamer.core.io.block import StreamIteration
 from gossamer.core.loop.checks import RECV_BYTES_MAX, check_number, whole_bytes
 from gossamer.core.loop.fd.call import Descriptor, FdClose, FdRead, FdWrite
 from gossamer.core.threads.calls import FD_MAX
@@ -33,7 +34,7 @@ class _End(Descriptor):
         return f"<{type(self).__name__} {'closed' if self.is_closed else f'descriptor {self.fd}'}>"
 
 
-class PipeReader(_End):
+class PipeReader(_End, StreamIteration):
     """The end that is read. It owns its descriptor from now on."""
 
     __slots__ = ()
@@ -51,16 +52,6 @@ class PipeReader(_End):
         if not (type(bytes_max) is int and 0 < bytes_max <= RECV_BYTES_MAX):
             check_number("bytes_max", bytes_max, 1, RECV_BYTES_MAX)
         return FdRead(self, bytes_max)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        """What came next, until every writing end is closed."""
-        data = await self.recv()
-        if not data:
-            raise StopAsyncIteration
-        return data
 
 
 class PipeWriter(_End):

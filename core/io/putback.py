@@ -7,11 +7,12 @@ from collections.abc import Awaitable
 from typing import Any, Self
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.io.block import StreamIteration
 from gossamer.core.io.stream import Stream
 from gossamer.core.threads.calls import sys_nbio
 
 
-class PutBackStream:
+class PutBackStream(StreamIteration):
     """The stream, from an earlier point on. It is waited for in one place: `recv_idle` ends no thread."""
 
     def __init__(self, stream: Stream, data: bytes) -> None:
@@ -27,17 +28,6 @@ class PutBackStream:
     def recv_idle(self, idle: Any) -> Awaitable[bytes]:
         """As `recv`."""
         return self.recv(idle.bytes_max, idle.timeout_us)
-
-    def __aiter__(self) -> Self:
-        """What comes, until the peer's FIN."""
-        return self
-
-    async def __anext__(self) -> bytes:
-        """The next bytes."""
-        data = await self.recv()
-        if not data:
-            raise StopAsyncIteration
-        return data
 
     async def __aenter__(self) -> Self:
         """As the stream does."""

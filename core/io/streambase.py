@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from gossamer.core.clock import NEVER_US
+from gossamer.core.io.block import StreamBlock, StreamIteration
 from gossamer.core.loop.checks import whole_bytes
 from gossamer.core.loop.streamcall import (
     AcceptorAccept,
@@ -46,7 +47,7 @@ def readable(address: Address) -> str:
     return f"{host}:{port}" if port or "/" not in host else host
 
 
-class StreamBase:
+class StreamBase(StreamBlock, StreamIteration):
     """The methods of a `Stream`.
 
     Raises: MisuseError for a wrong argument.
@@ -128,32 +129,6 @@ class StreamBase:
     def info(self) -> SystemCall[TcpInfo]:
         """The state of the connection, its timers, windows and counters, as TCP_INFO names them."""
         return self.get_info_call(self)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        """Close it; where the block failed or was cancelled, abort: the peer must not take a part for all.
-        Where its thread is closed, nothing can be waited for: the connection goes on elsewhere, or the whole
-        program ends."""
-        if kind is GeneratorExit:
-            return
-        if kind is None:
-            await self.close()
-        else:
-            await self.abort()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        """What came next, until the peer's FIN."""
-        data = await self.recv()
-        if not data:
-            raise StopAsyncIteration
-        return data
 
     def __repr__(self) -> str:
         closed = ", closed" if self.is_closed else ""

@@ -15,10 +15,11 @@ import errno
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol
 
 from gossamer.core.clock import NEVER_US, SECOND_US, Clock
 from gossamer.core.http.client import Response, ResponseError, ResponseReader, is_final
+from gossamer.core.io.block import StreamBlock, StreamIteration
 from gossamer.core.io.stream import Stream
 from gossamer.core.loop.streamcall import NOT_RECEIVED_IN_TIME, NOT_SENT_IN_TIME, Idle, said_of
 from gossamer.core.threads.cancel import move_on_after
@@ -75,7 +76,7 @@ class Carrier(Protocol):
         """Send what was put out. Raises: OSError."""
 
 
-class H2Stream:
+class H2Stream(StreamBlock, StreamIteration):
     """One stream. Its calls are coroutines, and else as a `Stream`'s; it rests in none of them for good.
 
     Bounds: of a request's body what the peer's window lets it send, of an answer what one `send` was given.
@@ -331,27 +332,6 @@ class H2Stream:
             await wait_in(waiters, "stream of HTTP/2")
         if scope.cancelled_caught:
             raise said_of(self, TimeoutError(errno.ETIMEDOUT, late))
-
-    # As a `Stream` does.
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        if kind is None:
-            await self.close()
-        elif kind is not GeneratorExit:
-            await self.abort()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        """What came next, until the request is answered."""
-        data = await self.recv()
-        if not data:
-            raise StopAsyncIteration
-        return data
 
     def __repr__(self) -> str:
         return f"<H2Stream {self.stream_id} of {self._carrier.stream!r}>"
