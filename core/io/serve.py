@@ -139,6 +139,8 @@ class _Connection:
         self._places = places
 
     async def serve(self, stream: Stream) -> None:
+        """Serve one connection, and give its place back; what its handler raises is logged. Raises:
+        `Cancelled`."""
         try:
             await self._handle(stream)
         except Exception as error:

@@ -86,6 +86,7 @@ def asyncio_sync(count: int) -> dict[str, float]:
     """asyncio's Lock and Queue."""
 
     async def locking() -> None:
+        """Two that take a lock in turn."""
         lock = asyncio.Lock()
 
         async def locks() -> None:
@@ -96,6 +97,7 @@ def asyncio_sync(count: int) -> dict[str, float]:
         await asyncio.gather(locks(), locks())
 
     async def queueing() -> None:
+        """One that sends, one that receives."""
         queue: asyncio.Queue[int] = asyncio.Queue(BUFFER)
 
         async def sends() -> None:
@@ -119,6 +121,7 @@ def trio_sync(count: int) -> dict[str, float]:
     import trio
 
     async def locking() -> None:
+        """Two that take a lock in turn."""
         lock = trio.Lock()
 
         async def locks() -> None:
@@ -131,6 +134,7 @@ def trio_sync(count: int) -> dict[str, float]:
             nursery.start_soon(locks)
 
     async def channelling() -> None:
+        """One that sends, one that receives."""
         sender, receiver = trio.open_memory_channel[int](BUFFER)
 
         async def sends() -> None:

@@ -106,6 +106,7 @@ def asyncio_tasks(count: int) -> dict[str, float]:
             await asyncio.sleep(0)
 
     async def main() -> dict[str, float]:
+        """Create them, and switch ROUNDS times among all."""
         meter = ThreadMeter()
         tasks = [asyncio.create_task(loops()) for _ in range(count)]
         await asyncio.sleep(0)
@@ -129,6 +130,7 @@ def trio_tasks(count: int) -> dict[str, float]:
             await trio.lowlevel.checkpoint()
 
     async def main() -> dict[str, float]:
+        """Create them, and switch ROUNDS times among all."""
         meter = ThreadMeter()
         async with trio.open_nursery() as nursery:
             for _ in range(count):

@@ -51,6 +51,7 @@ def asyncio_timers(count: int) -> dict[str, float]:
     deadlines = [draw(SPAN_US) / 1e6 for _ in range(count)]
 
     async def main() -> dict[str, float]:
+        """Arm all, then cancel all."""
         loop = asyncio.get_running_loop()
         now = loop.time() + 60
         start_ns = time.process_time_ns()

@@ -85,6 +85,7 @@ def accept(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
         return failed("EINVAL")
 
     def attempt() -> CallResult | None:
+        """The connection that waits longest; None while the caller waits for one."""
         if listening.queue is None:
             return failed("EINVAL")
         if not listening.queue.ready:
@@ -117,6 +118,7 @@ def connect(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
         return failed("EALREADY")
 
     def attempt() -> CallResult | None:
+        """What connecting has come to; None while it goes on."""
         if made.is_connecting:
             return None
         error = made.take_error()

@@ -32,6 +32,7 @@ def poll(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     deadline_us = _deadline_us(world, call.arguments[2])
 
     def attempt() -> CallResult | None:
+        """How many are ready; None before the timeout while none is. Raises: Mismatch."""
         got = [_revents(world, entry) for entry in entries]
         count = sum(1 for events in got if events)
         if not count and world.host.now_us < deadline_us:
@@ -100,6 +101,7 @@ def epoll_wait(world: ScriptWorld, call: Call) -> CallResult | BlockedCall:
     deadline_us = _deadline_us(world, call.arguments[3])
 
     def attempt() -> CallResult | None:
+        """How many are due; None before the timeout while none is. Raises: Mismatch."""
         due = epoll.due(most)
         if not due and world.host.now_us < deadline_us:
             return None

@@ -148,6 +148,7 @@ def receive(world: ScriptWorld, made: Socket, count: int, flags: int) -> CallRes
     taken = 0
 
     def attempt() -> CallResult | None:
+        """The octets taken; None while the caller waits for more."""
         nonlocal taken
         if made.endpoint is None and made.deferred_to is not None:
             return None if waits else failed("EAGAIN")
@@ -205,6 +206,7 @@ def transmit(world: ScriptWorld, made: Socket, count: int, flags: int) -> CallRe
     put = 0
 
     def attempt() -> CallResult | None:
+        """The octets put; None while the caller waits for room."""
         nonlocal put
         error = made.take_error() or _refusal(made)
         if error:

@@ -58,7 +58,7 @@ class Cubic(Control):
         return Congestion(cwnd, memory=Curve())
 
     def on_ack(self, congestion: Congestion, ack: Ack) -> Congestion:
-        # RFC 9438 5.8: CUBIC does not raise cwnd while something else limits the sender.
+        """Source: RFC 9438 5.8: CUBIC does not raise cwnd while something else limits the sender."""
         if not is_cwnd_limited(congestion, ack):
             return congestion
         if congestion.cwnd < congestion.ssthresh:
@@ -66,7 +66,7 @@ class Cubic(Control):
         return _in_avoidance(congestion, ack)
 
     def on_loss(self, congestion: Congestion, loss: Loss) -> Congestion:
-        # RFC 9438 4.6: "ssthresh = flight_size * beta_cubic", "max(ssthresh, 2)".
+        """Source: RFC 9438 4.6: "ssthresh = flight_size * beta_cubic", "max(ssthresh, 2)"."""
         ssthresh = max(int(loss.flight_bytes * CUBIC_BETA), 2 * loss.smss)
         curve, cwnd = congestion.memory, congestion.cwnd / loss.smss
         # RFC 9438 4.7: "if cwnd < W_max and fast convergence is enabled, further reduce W_max".

@@ -23,16 +23,18 @@ class NewReno(Control):
     memory = Rounds
 
     def on_ack(self, congestion: Congestion, ack: Ack) -> Congestion:
+        """Slow start below ssthresh, congestion avoidance above. Source: RFC 5681 3.1."""
         if not is_cwnd_limited(congestion, ack):
             return congestion
         cwnd, smss = congestion.cwnd, ack.smss
         if cwnd < congestion.ssthresh:
             after, rounds = grown(congestion, congestion.memory, ack)
             return replace(after, memory=rounds)
-        # RFC 5681 3.1 (3): cwnd += SMSS*SMSS/cwnd for each full-sized segment acknowledged.
+        # (3): cwnd += SMSS*SMSS/cwnd for each full-sized segment acknowledged.
         return replace(congestion, cwnd=cwnd + max(1, smss * min(ack.acked_bytes, cwnd) // cwnd))
 
     def on_loss(self, congestion: Congestion, loss: Loss) -> Congestion:
+        """Source: RFC 5681 3.1 (4), 3.2."""
         ssthresh = halved(loss.flight_bytes, loss.smss)
         return replace(congestion, cwnd=ssthresh, ssthresh=ssthresh, memory=None)
 

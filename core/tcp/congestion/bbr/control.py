@@ -57,7 +57,7 @@ class Bbr(Control):
         return Congestion(cwnd, every_ack=True, memory=Memory(initial_cwnd=cwnd))
 
     def on_ack(self, congestion: Congestion, ack: Ack) -> Congestion:
-        # 5.2.3: the model and the mode first, then what they control.
+        """The model and the mode first, then what they control. Source: 5.2.3."""
         before: Memory = congestion.memory
         memory = _moved(before, congestion, ack)
         has_recovered = memory.is_recovering and not ack.is_recovering
@@ -70,13 +70,13 @@ class Bbr(Control):
         return replace(congestion, cwnd=next_cwnd(memory, congestion, ack), memory=memory)
 
     def on_loss(self, congestion: Congestion, loss: Loss) -> Congestion:
-        # 5.6.4.4: cwnd stays. The ACK that showed the loss comes next, and says how much it was.
+        """cwnd stays: the ACK that showed the loss comes next, and says how much it was. Source: 5.6.4.4."""
         del loss
         return replace(congestion, memory=_saved(congestion))
 
     def on_rto(self, congestion: Congestion, loss: Loss, first: bool) -> Congestion:
-        # 5.6.4.4: all is taken for lost, and one segment goes; what was in flight was too much, if it was to
-        # find out how much is.
+        """All is taken for lost, and one segment goes; what was in flight was too much, if it was to find out
+        how much is. Source: 5.6.4.4."""
         memory = _saved(congestion) if first else congestion.memory
         memory = short_term.noted(memory, memory.rounds.delivered_bytes)
         if memory.probe.is_sample:
@@ -86,9 +86,9 @@ class Bbr(Control):
         return replace(congestion, cwnd=loss.smss, memory=replace(memory, is_recovering=True))
 
     def on_ecn(self, congestion: Congestion, loss: Loss) -> Congestion:
-        # 3.7: the draft has no answer to marks of its own, but "the congestion controller response MUST treat
-        # any CE marks as congestion". A probe that is marked went too high; and what is in flight is bounded
-        # until the next probe as a loss would at most, though all of it is delivered.
+        """A probe that is marked went too high; and what is in flight is bounded until the next probe as a
+        loss would at most, though all of it is delivered. Source: 3.7: the draft has no answer to marks of
+        its own, but "the congestion controller response MUST treat any CE marks as congestion"."""
         memory: Memory = congestion.memory
         if memory.mode is Mode.STARTUP:
             memory = startup.bounded(memory)
@@ -105,7 +105,7 @@ class Bbr(Control):
         return replace(congestion, cwnd=min(congestion.cwnd, octets), memory=memory)
 
     def on_recovered(self, congestion: Congestion, loss: Loss) -> Congestion:
-        # The ACK that ends the recovery says so itself.
+        """Nothing: the ACK that ends the recovery says so itself."""
         del loss
         return congestion
 
@@ -127,8 +127,8 @@ class Bbr(Control):
         return replace(congestion, cwnd=max(congestion.cwnd, before.cwnd), memory=memory)
 
     def on_idle(self, congestion: Congestion, restart_window: int) -> Congestion:
-        # 5.4.1: paced at the rate that the path had, the burst that RFC 5681 4.1 fears does not happen.
-        # Differs: a ProbeRTT that a pause has outlasted is left with the next ACK, not before.
+        """Paced at the rate that the path had, the burst that RFC 5681 4.1 fears does not happen. Source:
+        5.4.1. Differs: a ProbeRTT that a pause has outlasted is left with the next ACK, not before."""
         del restart_window
         memory: Memory = congestion.memory
         rate = congestion.pacing_rate
