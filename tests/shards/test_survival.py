@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,58 @@ def test_killed_in_a_download__its_body_comes_whole(place: Place, site: Path, wo
             received += data
         assert received[head_bytes:] == body
         assert answered(client)
+
+
+class Downloads(threading.Thread):
+    """A client that downloads again and again, over one connection."""
+
+    def __init__(self, client: socket.socket, body: bytes) -> None:
+        super().__init__()
+        self.client = client
+        self.body = body
+        self.whole_total = 0
+        self.is_last = False
+        self.failure = "it has not ended"
+
+    def run(self) -> None:
+        try:
+            while not self.is_last:
+                self.client.sendall(REQUEST.replace(b"/ ", b"/large.bin ", 1))
+                received = b""
+                while len(received.partition(b"\r\n\r\n")[2]) < len(self.body):
+                    data = self.client.recv(1 << 20)
+                    assert data, "the end amid a body"
+                    received += data
+                assert received.endswith(self.body), "another body"
+                self.whole_total += 1
+            self.failure = ""
+        except (AssertionError, OSError) as error:
+            self.failure = repr(error)
+
+
+@pytest.mark.long
+def test_killed_ten_times_beside_downloads__each_comes_whole(place: Place, site: Path) -> None:
+    body = random.Random(4).randbytes(8 << 20)
+    (site / "large.bin").write_bytes(body)
+    keys = ("--set", "supervisor.restart_intensity=100")
+    server = place.start(*SURVIVING, *keys, workers="2").wait_ready()
+    downloads = [Downloads(place.connect(server.port(), timeout=30), body) for _ in range(4)]
+    for download in downloads:
+        download.start()
+    for kills in range(10):
+        before = [download.whole_total for download in downloads]
+        # Each has gone on since the last: what kills two is not restored again.
+        wait_until(
+            lambda before=before: all(  # type: ignore[misc]  # mypy infers nothing of a default
+                download.whole_total > count + 1 or download.failure != "it has not ended"
+                for download, count in zip(downloads, before, strict=True)
+            ),
+            "all have gone on",
+        )
+        kill(server, kills % 2)
+    for download in downloads:
+        download.is_last = True
+    for download in downloads:
+        download.join(60)
+        download.client.close()
+    assert [download.failure for download in downloads] == [""] * len(downloads)
