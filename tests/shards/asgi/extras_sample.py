@@ -11,9 +11,9 @@ FILE = Path(__file__)
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """What is asked for in its path."""
     assert scope["type"] == "http"
-    await {"/path": path, "/zerocopy": zerocopy, "/trailers": trailers}.get(scope["path"], others)(
-        scope, receive, send
-    )
+    await {"/path": path, "/zerocopy": zerocopy, "/trailers": trailers, "/endless": endless}.get(
+        scope["path"], others
+    )(scope, receive, send)
 
 
 async def path(_scope: dict[str, Any], _receive: Any, send: Any) -> None:
@@ -36,6 +36,18 @@ async def trailers(_scope: dict[str, Any], _receive: Any, send: Any) -> None:
     await send({"type": "http.response.trailers", "headers": [(b"x-sum", b"6")]})
 
 
+async def endless(_scope: dict[str, Any], _receive: Any, send: Any) -> None:
+    """Sends until its client has left."""
+    await send({"type": "http.response.start", "status": 200})
+    pieces = 0
+    try:
+        while pieces < 10_000:
+            await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+            pieces += 1
+    except OSError:
+        print(f"sent {pieces} pieces", flush=True)
+
+
 async def others(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["path"] == "/holds":
         time.sleep(0.5)
@@ -47,6 +59,8 @@ async def others(scope: dict[str, Any], receive: Any, send: Any) -> None:
         assert (await receive())["type"] == "http.disconnect"
         print("the client has left", flush=True)
         return
+    elif scope["path"] == "/unread":
+        await asyncio.sleep(2)
     elif scope["path"] == "/wrong":
         await send({"type": "http.response.body", "body": b"x"})
     elif scope["path"] == "/returns":

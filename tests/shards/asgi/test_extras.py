@@ -4,6 +4,7 @@ is left, is wrong or silent."""
 import os
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from ..conftest import Place, Server, wait_until
 from .test_served import FOLDER, get
 
 FILE = Path(FOLDER) / "extras_sample.py"
+BUFFERS_BYTES = 32 << 20
+"""More than all buffers between an application and its client hold."""
 HANDSHAKE = (
     b"GET /silent HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -46,6 +49,22 @@ def test_application__extended_and_seen(place: Place, server: Server) -> None:
         )
         assert got.endswith(b"\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 6\r\n\r\n")
 
+    def waits_for_a_client_that_does_not_read() -> None:
+        with place.connect(port) as client:
+            client.sendall(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 200"
+            wait_until(lambda: worker()["tasks"] == 1, "it waits")
+            time.sleep(0.5)
+        found = wait_until(lambda: re.search(r"sent (\d+) pieces", server.log()), "it hears who left")
+        assert int(found[1]) * 65536 < BUFFERS_BYTES
+
+    def has_a_client_wait_whose_body_it_does_not_receive() -> None:
+        with place.connect(port) as client:
+            client.sendall(b"POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 99000000\r\n\r\n")
+            client.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                client.sendall(bytes(BUFFERS_BYTES))
+
     def is_named_where_it_holds_its_worker() -> None:
         for name in ("/holds", "/holds-later"):
             assert get(place, port, name).endswith(b"done")
@@ -76,6 +95,8 @@ def test_application__extended_and_seen(place: Place, server: Server) -> None:
     parts = (
         sends_files,
         sends_hints_and_trailers,
+        waits_for_a_client_that_does_not_read,
+        has_a_client_wait_whose_body_it_does_not_receive,
         is_named_where_it_holds_its_worker,
         is_counted_and_dumped_while_it_waits_and_hears_who_leaves,
         is_500_and_one_line_where_it_is_wrong,
