@@ -404,9 +404,11 @@ def test_two_servers__side_by_side__not_in_one_run_dir__and_one_killed_is_cleane
     assert two.get()[0] == 200
 
 
-def test_port_taken__one_line(serve: Serve) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = serve("--port", str(taken.getsockname()[1]))
+def test_port_taken__one_line(place: Place) -> None:
+    with place.inside():
+        taken = socket.create_server(("127.0.0.1", 0))
+    with taken:
+        server = place.start("--port", str(taken.getsockname()[1]))
         assert server.wait_end() == 3
     (line,) = server.log().splitlines()
     assert line.startswith("gossamer: server.port: cannot bind 127.0.0.1")
