@@ -107,13 +107,15 @@ def test_reload__the_old_application_ends_and_the_new_one_answers(place: Place) 
     assert server.log().count("the application starts") == 2
 
 
-def test_unix_socket_factory_and_proxies(serve: Serve, tmp_path: Path) -> None:
-    path = tmp_path / "socket"
+def test_factory_and_proxies(place: Place) -> None:
     trusted = ("--set", 'web.trusted_proxies=["127.0.0.1"]')
-    server = serve("--factory", *trusted, target="sample:make", PYTHONPATH=FOLDER).wait_ready()
-    place = Place("kernel", serve, None)
+    server = start(place, "--factory", *trusted, target="sample:make")
     proxied = ("X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https")
     assert get(place, server.port(), "/", *proxied).endswith(b"hello / 203.0.113.9 https")
+
+
+def test_unix_socket(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "socket"
     bare = serve("--uds", str(path), target="sample:bare", name="bare", PYTHONPATH=FOLDER).wait_ready()
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from wsgiref.validate import validator
 
 Environ = dict[str, Any]
 Start = Callable[[str, list[tuple[str, str]]], Any]
@@ -30,6 +31,10 @@ def app(environ: Environ, start_response: Start) -> Iterable[bytes]:
         return (b"z" * 65536 for _ in range(64))
     client = environ["REMOTE_ADDR"]
     return [f"hello {environ['SCRIPT_NAME']} {path} {client} {environ['wsgi.url_scheme']}".encode("latin-1")]
+
+
+validated: Any = validator(app)
+"""The same, held to PEP 3333 by the standard library, as we are."""
 
 
 def stuck(environ: Environ, start_response: Start) -> Iterable[bytes]:

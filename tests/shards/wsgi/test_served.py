@@ -84,6 +84,25 @@ def test_application__on_either_stack(place: Place) -> None:
     ask_each((part.__name__, part) for part in parts)
 
 
+def test_validator_of_the_standard_library__finds_nothing_wrong(place: Place) -> None:
+    argv = ("--interface", "wsgi", "--root-path", "/api")
+    server = place.start(*argv, target="sample:validated", PYTHONPATH=FOLDER).wait_ready()
+    post = b"POST /upload HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+    for request, end in (
+        (b"GET /x HTTP/1.0\r\n\r\n", b"hello /api /x 127.0.0.1 http"),
+        (b"HEAD /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", b"\r\n\r\n"),
+        (post + b"Content-Length: 100000\r\n\r\n" + bytes(100_000), b"\r\n6\r\n100000\r\n0\r\n\r\n"),
+        (post + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", b"\r\n1\r\n2\r\n0\r\n\r\n"),
+        (b"GET /download HTTP/1.0\r\n\r\n", b"z" * 65536 * 64),
+        (b"GET /slow HTTP/1.0\r\n\r\n", b"/slow"),
+    ):
+        got = ask(place, server.port(), request)
+        assert got.startswith(b"HTTP/1.1 200 "), (request[:50], server.log())
+        assert got.endswith(end), request[:50]
+    assert "AssertionError" not in server.log()
+    assert "WSGIWarning" not in server.log()
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
