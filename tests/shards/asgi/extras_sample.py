@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__)
+RELEASED = asyncio.Event()
+"""Until then nobody receives what comes for /unread."""
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -60,7 +62,9 @@ async def others(scope: dict[str, Any], receive: Any, send: Any) -> None:
         print("the client has left", flush=True)
         return
     elif scope["path"] == "/unread":
-        await asyncio.sleep(2)
+        await RELEASED.wait()
+    elif scope["path"] == "/release":
+        RELEASED.set()
     elif scope["path"] == "/wrong":
         await send({"type": "http.response.body", "body": b"x"})
     elif scope["path"] == "/returns":
