@@ -1,6 +1,7 @@
 """Applications for the tests' servers."""
 
 import asyncio
+import socket
 from typing import Any
 
 
@@ -148,7 +149,15 @@ async def connects(scope: dict[str, Any], _receive: Any, send: Any) -> None:
         writer.close()
 
     server = await asyncio.start_server(says, "0.0.0.0", 0)
-    reader, writer = await asyncio.open_connection(scope["path"][1:], server.sockets[0].getsockname()[1])
+    _, how, host = scope["path"].split("/")
+    address = host, server.sockets[0].getsockname()[1]
+    if how == "itself":  # as aiohttp's client does
+        sock = socket.socket()
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+        reader, writer = await asyncio.open_connection(sock=sock)
+    else:
+        reader, writer = await asyncio.open_connection(*address)
     port = await reader.read()
     writer.close()
     server.close()

@@ -150,12 +150,13 @@ def test_connections_of_an_application__by_the_servers_stack_where_it_is_said(
     argv = [word for option in options for word in ("--set", option)]
     server = place.start("--lifespan", "off", *argv, target="sample:connects", PYTHONPATH=FOLDER).wait_ready()
 
-    def port_to(address: str) -> int:
-        return int(get(place, server.port(), f"/{address}").rpartition(b"\r\n\r\n")[2])
+    def port_to(address: str, how: str) -> int:
+        return int(get(place, server.port(), f"/{how}/{address}").rpartition(b"\r\n\r\n")[2])
 
     of_ours = range(61000, 65536)
-    assert (port_to("127.0.0.2") in of_ours) == (place.stack == "nfqueue")
-    assert port_to("127.0.0.1") not in of_ours
+    for how in ("by-the-loop", "itself"):
+        assert (port_to("127.0.0.2", how) in of_ours) == (place.stack == "nfqueue"), how
+        assert port_to("127.0.0.1", how) not in of_ours, how
     assert server.status()["workers"][0]["totals"]["thread_errors_total"] == 0
 
 
