@@ -1,8 +1,10 @@
 """How a module is written so that mypyc makes its records native: each change, and nothing else."""
 
+import ast
 import importlib.util
+import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 FOLDER = Path(__file__).parent.parent / "scripts" / "native"
 
@@ -74,7 +76,9 @@ def written(source: str = SOURCE) -> str:
 
 
 def run(text: str) -> dict[str, object]:
-    names: dict[str, object] = {"__name__": "run"}
+    # Interpreted, the decorators are called.
+    decorators = SimpleNamespace(mypyc_attr=lambda **_: lambda decorated: decorated)
+    names: dict[str, object] = {"__name__": "run", "_mypyc": decorators}
     exec(compile(text, "run", "exec"), names)
     return names
 
@@ -133,3 +137,15 @@ def test_lines_without_records__stay_where_they_are() -> None:
     source = '"""A module."""\n\nimport os\n\n\ndef f(x: int) -> int:\n    return x\n'
     text = written(source)
     assert text.replace(transform.IMPORTS, "") == source
+
+
+def test_transformed__at_run_time__imports_nothing_that_a_wheel_does_not_bring() -> None:
+    """mypy_extensions came with mypyc alone: a native wheel in a bare environment could not serve."""
+    tree = ast.parse(transform.transformed(SOURCE, transform.surveyed([SOURCE])))
+    roots = set()
+    for node in tree.body:  # not what stands below TYPE_CHECKING
+        if isinstance(node, ast.Import):
+            roots |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            roots.add(str(node.module).partition(".")[0])
+    assert roots - sys.stdlib_module_names == {"msgspec"}

@@ -17,7 +17,11 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-IMPORTS = "import typing as _typing, functools as _functools, mypy_extensions as _mypyc\n"
+IMPORTS = """import typing as _typing, functools as _functools
+if _typing.TYPE_CHECKING:
+    import mypy_extensions as _mypyc
+"""
+"""mypyc reads its decorators and calls none of them: whoever runs what it makes need not have them."""
 
 Names = frozenset[str]
 
