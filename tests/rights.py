@@ -72,6 +72,16 @@ def bind_queue() -> None:
         made.run(["iptables", "-w", *rule])
 
 
+def map_lent_users() -> None:
+    """Have newuidmap(1) map users, which it may as a program of the machine's root."""
+    for command in ("newuidmap", "newgidmap"):
+        path = shutil.which(command)
+        if path is None:
+            raise MissingRight(f"there is no command {command} (Debian package uidmap)")
+        if os.stat(path).st_uid != 0:
+            raise MissingRight(f"{command} belongs to a root who is not the one of this user namespace")
+
+
 def open_tun() -> None:
     """Open the device of tunnels."""
     make_namespace()
@@ -200,6 +210,7 @@ RIGHTS: Final[dict[str, Right]] = {
     "namespaces": Right("make a network namespace", make_namespace, AS_ROOT),
     "pid-namespaces": Right("make a namespace of processes", be_process_1, AS_ROOT),
     "nfqueue": Right("divert packets to an NFQUEUE queue", bind_queue, AS_ROOT),
+    "lent-users": Right("map users that are lent", map_lent_users, AS_ROOT),
     "tun": Right("open a TUN device in a network namespace", open_tun, AS_ROOT),
     "socket-filters": Right("attach a filter to a socket (SO_ATTACH_FILTER)", attach_socket_filter, AS_ROOT),
     "raw-sockets": Right("open a raw socket (CAP_NET_RAW)", open_raw_socket, AS_ROOT),
@@ -229,8 +240,6 @@ PACKAGES: Final = {
     "curl": "curl",
     "ethtool": "ethtool",
     "haproxy": "haproxy",
-    "newgidmap": "uidmap",
-    "newuidmap": "uidmap",
     "nginx": "nginx-light",
     "promtool": "prometheus",
     "redis-server": "redis-server",

@@ -127,7 +127,7 @@ print(os.getuid(), os.getgroups())
 """
 
 
-@pytest.mark.needs("another-user", "newuidmap", "newgidmap")
+@pytest.mark.needs("another-user", "lent-users")
 def test_rootless__users_are_lent__are_had_inside_and_others_not(folder: Path, python: str) -> None:
     table = folder.parent / "lent"
     # "--no-new-privs" would keep newuidmap from the rights that it has as a file.
@@ -152,7 +152,11 @@ PLAIN_NAMESPACE = ["unshare", "-Urnm", "sh", "-c", 'ip link set lo up && exec "$
 def test_serve__namespaces_of_unshare_alone__functional_tcp(folder: Path, python: str) -> None:
     """Its /run is that of the machine, and belongs to a root who is nobody there."""
     (folder / "index.html").write_bytes(b"served\n")
-    argv = as_ordinary_user([*PLAIN_NAMESPACE, python, "-c", INSIDE, str(folder)])
+    own = folder.parent / "tmp"
+    own.mkdir()
+    own.chmod(0o1777)
+    plain = ["env", "-u", "XDG_RUNTIME_DIR", f"TMPDIR={own}", *PLAIN_NAMESPACE]
+    argv = as_ordinary_user([*plain, python, "-c", INSIDE, str(folder)])
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, cwd="/")
     if "Operation not permitted" in done.stderr and not done.stdout:
         pytest.skip(done.stderr)
