@@ -99,7 +99,8 @@ def run(image: Image, program: Path, *options: str) -> dict[str, Any]:
     run_dir.chmod(0o1777)
     inside = [image.python, "-c", INSIDE, str(program), str(image.site), str(run_dir / "gossamer")]
     command = [str(ROOT / "scripts" / "container"), *options, *inside]
-    environment = {"PYTHON": image.python, "PATH": PATH, "TMPDIR": str(run_dir)}
+    # TMPDIR does not get past a program that has capabilities as a file.
+    environment = {"PYTHON": image.python, "PATH": PATH, "XDG_RUNTIME_DIR": str(run_dir)}
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=180, check=False, cwd="/", env=environment
     )
