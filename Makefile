@@ -171,8 +171,9 @@ release-check: setup-test release-tools ## looks at the last commit as a strange
 docs: ## write docs/modules.md and docs/modules from the sources
 	$(PYTHON) scripts/module-docs
 
-changelog: ## at a release: gather changes/ into CHANGELOG.md, under the version of pyproject.toml and today's date
+changelog: $(INSTALLED) ## at a release: gather changes/ into CHANGELOG.md, under the version of pyproject.toml and today's date; what is public then
 	$(PYTHON) scripts/gather-changes
+	GOSSAMER_NATIVE=0 $(BIN)/python -m tests.surface > tests/public_surface.txt
 
 clean: ## remove what was built and installed here
 	rm -f $(INSTALLED)

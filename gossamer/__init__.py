@@ -91,10 +91,21 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     """A public name, when somebody asks for it first: commands and workers ask for none, and load less."""
     public = import_module("gossamer.public")
+    if name in public.DEPRECATED:
+        return _deprecated(name, *public.DEPRECATED[name])
     if name not in ("__all__", *public.__all__):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(public, name)
     return value
+
+
+def _deprecated(name: str, instead: str, since: str) -> Any:
+    """What stands in a name's place, each time with a warning that says so."""
+    from warnings import warn  # Nothing is deprecated mostly.
+
+    said = f"gossamer.{name} is deprecated since {since}; use gossamer.{instead}"
+    warn(said, DeprecationWarning, stacklevel=3)
+    return __getattr__(instead)
 
 
 def __dir__() -> list[str]:

@@ -72,6 +72,10 @@ from gossamer.core.threads.thread import Thread
 __version__: str
 """The version that is installed."""
 
+DEPRECATED: dict[str, tuple[str, str]] = {}
+"""Names that go: what stands in the place of each, and since which version. Each lives one minor version at
+least (docs/versions.md)."""
+
 __all__ = [
     # A program, and time in it.
     "run",
