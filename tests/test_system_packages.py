@@ -87,6 +87,8 @@ FOR_TESTS = (
     "ethtool",
     "tmux",
     "chromium",
+    "newuidmap",
+    "setcap",
 )
 NFQUEUE = "libnetfilter-queue-dev iptables iproute2"
 
@@ -110,7 +112,8 @@ def test_packages__bare_debian__python_with_headers_and_venv_in_one_pass(tmp_pat
 def test_packages__for_the_tests__sysctl_too(tmp_path: Path) -> None:
     machine = debian(tmp_path, *REQUIRED, *OPTIONAL)
     assert machine.set_up("test").returncode == 0
-    wanted = "iproute2 procps curl wrk fio nginx-light haproxy redis-server tshark ethtool tmux chromium"
+    tools = "wrk fio nginx-light haproxy redis-server tshark ethtool tmux chromium uidmap libcap2-bin"
+    wanted = f"iproute2 procps curl {tools}"
     assert machine.calls("apt-get") == ["update", f"install --fix-broken {wanted}"]
 
 
