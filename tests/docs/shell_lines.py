@@ -1,9 +1,12 @@
 """The shell lines of README, run as a reader would: by the wheel, where `gossamer examples` wrote.
 
     gossamer rootless -- python shell_lines.py README.md FOLDER
+    gossamer rootless -- python shell_lines.py --planned SERVER FOLDER < PLAN
 
 Runs in a network of its own, so ports and run directories are free. Prints one JSON object: of each line
-the exit code and the end of what it said. REPLACED changes what takes long or is the reader's.
+the exit code and the end of what it said. REPLACED changes what takes long or is the reader's. A plan
+(`howto_lines.py`) has lines of another page, in their order: a server runs until the next one begins, and
+SERVER where none has.
 """
 
 import contextlib
@@ -83,10 +86,11 @@ def ended(process: "subprocess.Popen[str]", number: int) -> tuple[int, str]:
     return process.returncode, said
 
 
-def start(line: str) -> "subprocess.Popen[str]":
+def start(line: str, folder: str = ".") -> "subprocess.Popen[str]":
     """Start a line in a shell that becomes it."""
     return subprocess.Popen(
         ["bash", "-c", f"exec {line}"],
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -152,13 +156,51 @@ def run(line: str, pid: int) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+def is_server(line: str) -> bool:
+    """Whether it is one that serves until it is ended."""
+    return re.match(r"gossamer (rootless -- gossamer )?serve (?!.*--check-config)", line) is not None
+
+
+def in_order(plan: list[tuple[str, str, str]], server: str) -> dict[str, tuple[int, str]]:
+    """Run the lines of a plan, each while the server runs that was started last."""
+    results: dict[str, tuple[int, str]] = {}
+    running: tuple[str, subprocess.Popen[str]] | None = None
+    if plan and not is_server(plan[0][1]):
+        plan = [(server, server, "."), *plan]
+    for line, typed, folder in plan:
+        if not is_server(typed):
+            results[line] = run(typed, 0)
+            continue
+        if running:
+            results[running[0]] = ended(running[1], signal.SIGTERM)
+        running = line, start(typed, folder or ".")
+        said = announced(running[1])
+        if running[1].poll() is not None or "stop" not in said:
+            results[line] = (running[1].wait(30) or 1, said)
+            running = None
+    if running:
+        results[running[0]] = ended(running[1], signal.SIGTERM)
+    return results
+
+
+def show(results: dict[str, tuple[int, str]]) -> None:
+    """Print what came of each line."""
+    print(json.dumps({line: (code, said[-600:]) for line, (code, said) in results.items()}))
+
+
+def planned(server: str, folder: str) -> None:
+    """Run the plan on standard input."""
+    os.chdir(folder)
+    show(in_order(json.load(sys.stdin), server))
+
+
 def main(page: str, folder: str) -> None:
     """Run them all."""
     os.chdir(folder)
     prepare(Path(folder))
     results: dict[str, tuple[int, str]] = {}
     todo = [line for line in lines(Path(page).read_text()) if line not in NOT_RUN]
-    servers = [line for line in todo if re.match(r"gossamer (rootless -- gossamer )?serve ", line)]
+    servers = [line for line in todo if is_server(line)]
     for line in servers:
         results[line] = serve(typed(line))
     with serving() as pid:
@@ -167,8 +209,11 @@ def main(page: str, folder: str) -> None:
         for line in todo:
             if line not in servers and not line.startswith("gossamer examples"):
                 results[line] = run(typed(line), pid)
-    print(json.dumps({line: (code, said[-600:]) for line, (code, said) in results.items()}))
+    show(results)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1] == "--planned":
+        planned(*sys.argv[2:])
+    else:
+        main(*sys.argv[1:])

@@ -19,8 +19,8 @@ import pytest
 from gossamer.cli.main import gossamer
 
 from ..test_wheel import build
-from . import shell_lines
-from .pages import DOCS
+from . import howto_lines, shell_lines
+from .pages import DOCS, blocks, save_files
 
 ROOT = DOCS.parent
 PAGES = sorted({*DOCS.glob("*.md"), *(DOCS / "site").glob("*.md"), ROOT / "README.md", ROOT / "SECURITY.md"})
@@ -47,18 +47,13 @@ def installed(once: Callable[[str, Callable[[Path], None]], Path], tmp_path: Pat
 @pytest.mark.long
 @pytest.mark.needs("nfqueue")
 def test_readme__each_line__does_from_the_wheel_what_it_says(installed: Path, tmp_path: Path) -> None:
-    ours = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": f"{installed / 'bin'}:{ours}:{os.environ['PATH']}", "PYTHONPATH": ""}
-    folder = tmp_path / "try"
+    environment, folder = surroundings(installed), tmp_path / "try"
     where = subprocess.run(
         [str(installed / "bin" / "python"), "-c", "import gossamer; print(gossamer.__file__)"],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert where.stdout.startswith(str(installed))
-    subprocess.run(["gossamer", "examples", str(folder)], env=environment, check=True, capture_output=True)
-    for name in ("pem", "key"):
-        source = ROOT / "tests" / "pems" / f"server.{name}"
-        shutil.copy(source, folder / ("chain.pem" if name == "pem" else "key.pem"))
+    furnish(folder, environment)
     command = [
         "gossamer",
         "rootless",
@@ -76,6 +71,64 @@ def test_readme__each_line__does_from_the_wheel_what_it_says(installed: Path, tm
     assert len(results) > 25
     failed = {line: said for line, (code, said) in results.items() if code and WITHOUT_LOCUST not in said}
     assert failed == {}, "\n".join(f"{line}\n{said}" for line, said in failed.items())
+
+
+def surroundings(installed: Path) -> dict[str, str]:
+    """The environment of a reader who has the wheel."""
+    ours = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": f"{installed / 'bin'}:{ours}:{os.environ['PATH']}", "PYTHONPATH": ""}
+
+
+def furnish(folder: Path, environment: dict[str, str]) -> None:
+    """What the reader has: the examples, and a certificate."""
+    subprocess.run(["gossamer", "examples", str(folder)], env=environment, check=True, capture_output=True)
+    for name, copies in (("pem", ("chain.pem", "fullchain.pem")), ("key", ("key.pem", "privkey.pem"))):
+        for copy in copies:
+            shutil.copy(ROOT / "tests" / "pems" / f"server.{name}", folder / copy)
+
+
+@pytest.mark.long
+@pytest.mark.needs("nfqueue")
+@pytest.mark.parametrize("page", [page for page in howto_lines.PAGES if howto_lines.planned(page)])
+def test_page__each_line__does_from_the_wheel_what_it_says(
+    page: str, installed: Path, tmp_path: Path
+) -> None:
+    environment, folder = surroundings(installed), tmp_path / "try"
+    furnish(folder, environment)
+    howto_lines.prepare(folder)
+    save_files(page, folder)
+    for name in re.findall(r"Save it as `(\w+\.py)`", (DOCS / page).read_text()):
+        (folder / name).write_text(next(text for kind, text in blocks(page) if kind == "python"))
+    plan = howto_lines.planned(page)
+    if any(where.startswith("django") for *_, where in plan):
+        (folder / "django").mkdir()
+        command = [sys.executable, "-m", "django", "startproject", "shop"]
+        subprocess.run(command, cwd=folder / "django", env=environment, check=True)
+    program = [sys.executable, shell_lines.__file__, "--planned", howto_lines.SERVER, str(folder)]
+    done = subprocess.run(
+        ["gossamer", "rootless", "--", *program],
+        cwd=folder, env=environment, input=json.dumps(plan), capture_output=True, text=True, timeout=600,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads(done.stdout.splitlines()[-1])
+    assert results.keys() >= {line for line, *_ in plan}
+    failed = {line: said for line, (code, said) in results.items() if code}
+    assert failed == {}, "\n".join(f"{line}\n{said}" for line, said in failed.items())
+
+
+def test_pages__each_line__is_run_or_has_a_reason() -> None:
+    """Every page that has one is in the table, and no reason is about a line that is gone."""
+    own = [*DOCS.glob("*.md"), *(DOCS / "site").glob("*.md")]
+    names = {str(page.relative_to(DOCS)) for page in own}
+    assert {name for name in names if howto_lines.lines(name)} == set(howto_lines.PAGES)
+    for name, page in howto_lines.PAGES.items():
+        for beginning, reason in (*page.not_run.items(), *((each, "where") for each in page.where)):
+            assert reason
+            assert any(line.startswith(beginning) for line in howto_lines.lines(name)), (name, beginning)
+        for pattern in page.replaced:
+            assert any(re.search(pattern, line) for line in howto_lines.lines(name)), (name, pattern)
+    assert sum(len(howto_lines.planned(name)) for name in howto_lines.PAGES) > 60
 
 
 def first_of(line: str) -> list[str]:
