@@ -124,6 +124,27 @@ def test_first_server__greets(tmp_path: Path) -> None:
         assert client.makefile("rb").read() == b"Hello, Ada!\nHello, Grace!\n"
 
 
+def test_first_server__a_reload__ends_a_conversation_in_order_and_the_next_meets_the_new_greeter(
+    tmp_path: Path,
+) -> None:
+    save_files("first-server.md", tmp_path)
+    with (
+        served("greeter:handler", tmp_path) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=30) as client,
+    ):
+        client.sendall(b"Ada\n")
+        assert client.recv(100) == b"Hello, Ada!\n"
+        greeter = tmp_path / "greeter.py"
+        greeter.write_text(greeter.read_text().replace("Hello", "Good day"))
+        gossamer = str(Path(sys.executable).parent / "gossamer")
+        reload = [gossamer, "reload", "--run-dir", str(tmp_path / "run")]
+        subprocess.run(reload, check=True, capture_output=True, timeout=60)
+        assert client.recv(100) == b""
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as another:
+            another.sendall(b"Grace\n")
+            assert another.recv(100) == b"Good day, Grace!\n"
+
+
 def test_first_server__the_times_it_tells__are_so(tmp_path: Path) -> None:
     save_files("first-server.md", tmp_path)
     program = tmp_path / "try_greeter.py"
