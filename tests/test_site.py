@@ -1,6 +1,8 @@
 """The site: its links, its pages made of the code, and that all of it builds without a warning."""
 
 import importlib
+import importlib.machinery
+import importlib.util
 import os
 import re
 import shutil
@@ -120,6 +122,44 @@ def test_reference__every_name_in_the_order_of_its_module() -> None:
         by_autodoc = rf"(?:\.\. auto\w+:: |:py:obj:`){re.escape(front.module.name)}\."
         found = re.findall(rf"^(?:{by_autodoc}|\.\. py:\w+:: )(\w+)(?![\w.])", page, re.MULTILINE)
         assert found == importlib.import_module(front.module.name).__all__
+
+
+def test_first_page__shows_a_screen_a_connection_and_a_table() -> None:
+    text = (ROOT / "docs" / "site" / "index.md").read_text()
+    pictures = [ROOT / "docs" / path for path in re.findall(r"{figure} (pictures/\w+\.svg)", text)]
+    assert [path.name for path in pictures] == ["top.svg", "sequence.svg"]
+    assert "| work | functional TCP |" in text
+    for path in pictures:
+        drawn = path.read_text()
+        # A page of the site asks nobody else for anything, and nothing of whose machine it was is told.
+        assert not re.search(r"@font-face|url\(.?http|<image|<script|/home/|/tmp/|/root/", drawn)
+    assert "req/s" in (ROOT / "docs" / "pictures" / "top.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--if-installed", "site"], 0, "not built, there is no furo: make site"),
+        (["site"], 3, "not built, there is no furo: make site"),
+        ([], 2, "expected the folder to write to"),
+        (["--quickly", "site"], 2, "expected the folder to write to"),
+    ],
+)
+def test_script__where_sphinx_is_not__says_so(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    said: str,
+) -> None:
+    loader = importlib.machinery.SourceFileLoader("site_script", str(ROOT / "scripts" / "site"))
+    spec = importlib.util.spec_from_loader("site_script", loader)
+    assert spec is not None
+    script = importlib.util.module_from_spec(spec)
+    loader.exec_module(script)
+    monkeypatch.setattr(script, "missing", lambda: ["furo"])
+    assert script.main(arguments) == code
+    assert capsys.readouterr().err == f"scripts/site: {said}\n"
 
 
 LINKS = """# A page
