@@ -152,16 +152,10 @@ class ApplicationConversation(Burst):
             return False
         await self.flush()
         exchange.inbox.await_body()
-        left_bytes = self.site.options.body_discard_bytes_max
-        while left_bytes >= 0:
-            data = await exchange.inbox.next_body()
-            if isinstance(data, Refusal):
-                break
-            if not data:
-                return True
-            left_bytes -= len(data)
-        self.is_refused = True
-        return False
+        is_found = await exchange.inbox.drop_body()
+        if not is_found:
+            self.is_refused = True
+        return is_found
 
     # An application that waits.
 

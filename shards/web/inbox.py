@@ -130,6 +130,19 @@ class Inbox:
             if late is not None:
                 return late
 
+    async def drop_body(self) -> bool:
+        """Read and drop what is left of a body that nobody wants; whether its end was found, at most
+        `body_discard_bytes_max` octets on. Raises: PeerLeftError, OSError."""
+        left_bytes = self.options.body_discard_bytes_max
+        while left_bytes >= 0:
+            data = await self.next_body()
+            if isinstance(data, Refusal):
+                break
+            if not data:
+                return True
+            left_bytes -= len(data)
+        return False
+
     def body_deadline_us(self) -> int:
         """Until when the next piece of a body must come: no long silence, and no dribble for ever."""
         silence_us = self.clock() + self.options.body_timeout_us

@@ -153,13 +153,7 @@ class WsgiConversation(Burst):
         if self.inbox.reader.body is None:
             return True
         await self.flush()  # Nobody waits for an answer because what is left of a body is slow.
-        left_bytes = self.site.options.body_discard_bytes_max
-        while left_bytes >= 0:
-            data = await self.inbox.next_body()
-            if isinstance(data, Refusal):
-                break
-            if not data:
-                return True
-            left_bytes -= len(data)
-        self.is_refused = True
-        return False
+        is_found = await self.inbox.drop_body()
+        if not is_found:
+            self.is_refused = True
+        return is_found

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gossamer.core.clock import SECOND_US, VirtualClock
 from gossamer.core.http.reader import RequestReader
@@ -87,3 +88,24 @@ def test_next_body__too_slow(drive: Any, scripted: Any, build: Any, silence: obj
     box = inbox(scripted(build("/", "Content-Length: 6", method="PUT"), silence))
     drive(box.next_request())
     assert isinstance(drive(box.next_body()), Refusal)
+
+
+@pytest.mark.parametrize(
+    ("bytes_max", "sent_bytes", "is_found"), [(10, 10, True), (9, 10, False), (10, 3, False), (10, 0, False)]
+)
+def test_drop_body__to_its_end__or_so_many_octets(
+    drive: Any,
+    scripted: Any,
+    silence: object,
+    bytes_max: int,
+    sent_bytes: int,
+    is_found: bool,
+) -> None:
+    head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n"
+    box = inbox(
+        scripted(head + bytes(sent_bytes), silence), replace(OPTIONS, body_discard_bytes_max=bytes_max)
+    )
+    request = drive(box.next_request())
+    assert isinstance(request, Request)
+    assert box.reader.expect_body(request) is None
+    assert drive(box.drop_body()) is is_found
