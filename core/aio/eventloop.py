@@ -94,6 +94,8 @@ class SchedulerEventLoop(OwnSocketLoop):
         self._mixes = True
         """Whether native threads run beside the handles: then what the interpreter believes is changed for
         these, and put back."""
+        self.rests: bool = False
+        """Whether the last turn has left nothing to do but what is ready, or set, since."""
         self._hooks_outside: Hooks = (None, None)
         self._running_handles = RunningHandles(self)
         selector = SchedulerSelector(scheduler)

@@ -23,6 +23,7 @@ from typing import Any, NoReturn, TypeVar
 from gossamer.core.aio.calls import AwaitFuture, future_of, sys_await_future
 from gossamer.core.aio.eventloop import SchedulerEventLoop
 from gossamer.core.aio.standby import AtRest
+from gossamer.core.clock import NEVER_US
 from gossamer.core.errors import MisuseError
 from gossamer.core.loop.caught import CaughtSignal
 from gossamer.core.threads.cancel import Cancelled
@@ -144,10 +145,16 @@ class AsyncioLoop:
         return self._loop
 
     def turn(self, now_us: int) -> int:
-        """Run asyncio's timers and handles."""
+        """Run asyncio's timers and handles. Where it has none, that is a look and no more: what else runs in
+        this scheduler does not pay for it."""
         del now_us
-        assert self._loop is not None
-        return self._loop.run_handles()
+        loop = self._loop
+        assert loop is not None
+        if loop.rests and not loop._ready and not loop._scheduled:
+            return NEVER_US
+        due_us = loop.run_handles()
+        loop.rests = due_us >= NEVER_US
+        return due_us
 
     def close(self) -> None:
         """Close the event loop. Tasks that are still there are dropped, and asyncio says so: `shut_down`

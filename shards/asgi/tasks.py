@@ -44,6 +44,11 @@ class ApplicationLoop(GuestEventLoop):
         """What tasks, and the threads before them, have put out in this turn: it leaves behind them all, so
         that what one of them has put out bit by bit is sent in one piece."""
 
+    def let_leave(self, leaving: Leaving) -> None:
+        """It has something to send, in this turn."""
+        self.leaving.append(leaving)
+        self.rests = False
+
     def run_handles(self) -> int:
         """As that of every such loop; then what has been put out leaves."""
         due_us = super().run_handles()

@@ -33,14 +33,14 @@ class SocketSender:
     """Sends for one WebSocket, on a stream whose calls loops take: one without TLS. Bounds: one send that
     waits for room."""
 
-    __slots__ = ("_failure", "_leaving", "_saying", "_sending_bytes", "_standby", "_stream", "_timeout_us")
+    __slots__ = ("_failure", "_let_leave", "_saying", "_sending_bytes", "_standby", "_stream", "_timeout_us")
 
     def __init__(self, saying: Saying, stream: Stream, timeout_us: int, loop: ApplicationLoop) -> None:
         """`timeout_us` is how long a send may take."""
         self._saying = saying
         self._stream = stream
         self._timeout_us = timeout_us
-        self._leaving = loop.leaving
+        self._let_leave = loop.let_leave
         self._standby = Standby(loop.scheduler, "sends on a WebSocket", self._has_sent, self._has_failed)
         self._sending_bytes = 0
         self._failure: BaseException | None = None
@@ -52,7 +52,7 @@ class SocketSender:
 
     def hasten(self) -> None:
         """There is something to be sent."""
-        self._leaving.append(self)
+        self._let_leave(self)
 
     def leave(self) -> None:
         """Send what waits, behind what is being sent."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gossamer.core.aio.calls import sys_await_future
-from gossamer.core.aio.guest import AsyncioLoop, create_thread
+from gossamer.core.aio.guest import AsyncioLoop, GuestEventLoop, create_thread
 from gossamer.core.aio.top import run
 from gossamer.core.clock import NEVER_US, VirtualClock
 from gossamer.core.errors import MisuseError
@@ -629,3 +629,41 @@ def test_statistics__counts_what_is_there() -> None:
         "asyncio_timers": 3,
         "asyncio_awaited": 1,
     }
+
+
+class Counted(GuestEventLoop):
+    """How often it was asked for its part of a turn."""
+
+    asked = 0
+
+    def run_handles(self) -> int:
+        self.asked += 1
+        return super().run_handles()
+
+
+def test_turn__of_nothing_that_is_ready_or_set__does_not_ask_asyncio() -> None:
+    guest = AsyncioLoop(Counted)
+    found: list[str] = []
+
+    async def main() -> list[int]:
+        loop: Any = guest.loop
+        await sys_yield()
+        counts = [loop.asked]
+        for _ in range(20):
+            await sys_sleep(100)
+        counts.append(loop.asked)
+        loop.call_soon(found.append, "soon")
+        await sys_sleep(0)
+        await sys_sleep(0)
+        assert found == ["soon"]
+        loop.call_later(0.001, found.append, "later")
+        while len(found) < 2:
+            await sys_sleep(100)
+        loop.call_soon_threadsafe(found.append, "from elsewhere")
+        while len(found) < 3:
+            await sys_sleep(100)
+        return counts
+
+    first, then = program.run(main(), [guest])
+    assert then == first
+    assert found == ["soon", "later", "from elsewhere"]

@@ -41,6 +41,7 @@ class Stack:
         self.answers = list(answers)
         self.sent: list[bytes] = []
         self.leaving: list[SocketSender] = []
+        self.let_leave = self.leaving.append
         self.scheduler = self
         self.standby: Standby | None = None
 
