@@ -4,20 +4,33 @@ Owns those bytes until they are received again; all else is the stream's own, an
 """
 
 from collections.abc import Awaitable
-from typing import Any, Self
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final, Self
 
 from gossamer.core.clock import NEVER_US
 from gossamer.core.io.block import StreamIteration
 from gossamer.core.io.stream import Stream
 from gossamer.core.threads.calls import sys_nbio
 
+KINDS_MAX: Final = 64
+"""Classes of streams that are known at a time."""
+
 
 class PutBackStream(StreamIteration):
     """The stream, from an earlier point on. It is waited for in one place: `recv_idle` ends no thread."""
 
+    def __new__(cls, stream: Stream, data: bytes) -> Self:
+        """One that has what a stream of that class has."""
+        del data
+        made: Self = object.__new__(passing_on(cls, type(stream)))  # type: ignore[arg-type]  # a class has a hash
+        return made
+
     def __init__(self, stream: Stream, data: bytes) -> None:
         self._stream = stream
         self._data = data
+        if not hasattr(type(self), "send"):
+            self.send = stream.send  # looked for once
 
     def recv(self, bytes_max: int = 65536, timeout_us: int = NEVER_US) -> Awaitable[bytes]:
         """At least one byte and at most bytes_max; b"" once the peer has sent its FIN and all was read."""
@@ -38,13 +51,6 @@ class PutBackStream(StreamIteration):
         """As the stream does."""
         await self._stream.__aexit__(*ended)
 
-    def __getattr__(self, name: str) -> Any:
-        """What is not about receiving; where it sends is looked for once."""
-        found = getattr(self._stream, name)
-        if name == "send":
-            self.send = found
-        return found
-
     def __repr__(self) -> str:
         return repr(self._stream)
 
@@ -53,3 +59,18 @@ class PutBackStream(StreamIteration):
         if not self._data:
             self.recv = self._stream.recv  # type: ignore[method-assign]  # from now on the stream's own
         return taken
+
+
+@lru_cache(maxsize=KINDS_MAX)
+def passing_on(own: type[Any], kind: type) -> type[Any]:
+    """`own`, with what is not about receiving as a stream of that class has it.
+
+    Each is asked of the stream by its name. One `__getattr__` for them all would be asked for first whenever
+    `recv` and `send` are looked up, which are there.
+    """
+    names = {name for name in dir(kind) if name[:2] != "__"} - {*dir(own), "send"}
+    passed: dict[str, Any] = {name: property(attrgetter(f"_stream.{name}")) for name in names}
+    if kind.__dictoffset__:
+        # It may have what its class does not know of.
+        passed["__getattr__"] = lambda self, name: getattr(vars(self)["_stream"], name)
+    return type(own.__name__, (own,), passed)

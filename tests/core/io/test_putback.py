@@ -50,6 +50,40 @@ def test_taken__receiving_and_sending_are_the_streams_own(stack: Any) -> None:
     stack.run(talk(stack, user, peer))
 
 
+def test_all_else__is_the_streams_own_and_found_by_its_class(stack: Any) -> None:
+    async def user(stream: Any) -> None:
+        again = PutBackStream(stream, b"hello")
+        mine: Any = again
+        assert (mine.local, mine.peer, mine.tls) == (stream.local, stream.peer, stream.tls)
+        assert mine.is_closed is False
+        assert (await mine.info()).state == (await stream.info()).state
+        with pytest.raises(AttributeError, match="nothing_of_this_name"):
+            _ = mine.nothing_of_this_name
+        # It would be asked for whenever `recv` or `send` is looked up.
+        assert not hasattr(type(again), "__getattr__")
+        assert type(again) is type(PutBackStream(stream, b""))
+        await again.close()
+        assert mine.is_closed is True
+
+    async def peer(stream: Any) -> None:
+        await stream.close()
+
+    stack.run(talk(stack, user, peer))
+
+
+def test_stream_that_has_what_its_class_does_not_know_of__passed_on() -> None:
+    class Odd:
+        def __init__(self) -> None:
+            self.own = "its own"
+
+        def send(self, _data: bytes) -> str:
+            return "sent"
+
+    odd: Any = Odd()
+    again: Any = PutBackStream(odd, b"")
+    assert (again.own, again.send(b"")) == ("its own", "sent")
+
+
 def test_block__closes_the_stream(stack: Any) -> None:
     async def user(stream: Any) -> bool:
         async with PutBackStream(stream, b"x") as again:
