@@ -43,6 +43,15 @@ class ResponseLog(Protocol):
         """Note it. A response that was ready when its request came has taken no time."""
 
 
+class HandedOver(Exception):
+    """A connection is somebody else's from now on. Whoever answers raises it, so that of them nothing is left
+    on the connection's thread, which `then` goes on with."""
+
+    def __init__(self, then: Callable[[], Awaitable[object]]) -> None:
+        super().__init__()
+        self.then = then
+
+
 class HttpSite:
     """What is served; a native handler too. Bounds: all in WebOptions."""
 
@@ -94,31 +103,37 @@ class HttpSite:
         """Serve one connection to its end, or until it is parked; then on, when it has something to say."""
         receive = stream.recv_idle(self.idle)
         asker = self.asker_of(stream)
+        then = None
         try:
-            while not self.is_draining:
-                try:
-                    data = await receive
-                except (TimeoutError, Draining):
-                    data = await look_once_more(stream)
-                    if not data:
-                        await self.leave(stream)
+            try:
+                while not self.is_draining:
+                    try:
+                        data = await receive
+                    except (TimeoutError, Draining):
+                        data = await look_once_more(stream)
+                        if not data:
+                            await self.leave(stream)
+                            break
+                    response = self.known.get(data)
+                    if response is not None and (began_us := self.clock()) < self.fresh_until_us:
+                        self.times.hits_total += 1
+                        if self.access_log is not None:
+                            self.access_log(stream, data, *self.hot_facts[data])
+                        await stream.send(response, self.options.write_timeout_us)
+                        if self.times.turned_us > began_us:
+                            self.times.record_since(began_us)
+                        else:
+                            self.times.at_once += 1
+                        response = NOTHING
+                        began_us = 0
+                    elif not data or await self.converse(stream, data, asker) is False:
                         break
-                response = self.known.get(data)
-                if response is not None and (began_us := self.clock()) < self.fresh_until_us:
-                    self.times.hits_total += 1
-                    if self.access_log is not None:
-                        self.access_log(stream, data, *self.hot_facts[data])
-                    await stream.send(response, self.options.write_timeout_us)
-                    if self.times.turned_us > began_us:
-                        self.times.record_since(began_us)
-                    else:
-                        self.times.at_once += 1
-                    response = NOTHING
-                    began_us = 0
-                elif not data or await self.converse(stream, data, asker) is False:
-                    break
-                # An idle connection keeps nothing of the last request alive.
-                data = NOTHING
+                    # An idle connection keeps nothing of the last request alive.
+                    data = NOTHING
+            except HandedOver as handed:
+                then, data = handed.then, NOTHING
+            if then is not None:
+                await then()
             await stream.close()
         except self.cuts:
             await stream.abort()

@@ -6,6 +6,7 @@ front, and has it until it returns.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from gossamer.core.clock import monotonic_us, wall_us
@@ -13,7 +14,7 @@ from gossamer.core.http.response import field_lines, head_of_lines
 from gossamer.core.io.putback import PutBackStream
 from gossamer.core.io.stream import Stream
 from gossamer.shards.web.burst import Burst
-from gossamer.shards.web.http_site import HttpSite, ResponseLog
+from gossamer.shards.web.http_site import HandedOver, HttpSite, ResponseLog
 from gossamer.shards.web.mounts import Mounted, MountTable, path_of
 from gossamer.shards.web.options import WebOptions
 
@@ -88,8 +89,7 @@ class MountedConversation(Burst):
         part = found.part
         if part.handle is not None:
             await self.flush()
-            await part.handle(PutBackStream(self.stream, found.head + self.unread))
-            return False
+            raise HandedOver(partial(part.handle, PutBackStream(self.stream, found.head + self.unread)))
         if found.is_bare and part.is_folder and head.startswith((b"GET ", b"HEAD ")):
             return self._move(found, head)
         assert part.converse is not None
