@@ -54,7 +54,10 @@ SIM: Final = {r"--duration 60s --bytes [18]GiB": "--duration 5s --bytes 1MiB"}
 PAGES: Final[Mapping[str, Page]] = {
     "adding-a-system-call.md": Page(),
     "applications.md": Page(
-        not_run={"pip install": INSTALLS},
+        not_run={
+            "pip install": INSTALLS,
+            "gossamer serve --config server.toml": "tests/docs/test_applications.py: with a user and files",
+        },
         where={
             "gossamer serve shop.": "django/shop",
             "gossamer serve shop:app --threads": "flask",
