@@ -16,28 +16,17 @@ from gossamer.shards.moving.link import WorkerLink
 from gossamer.shards.moving.socketmoves import SocketGiver, SocketGivers, SocketTaker
 from gossamer.shards.seen.counters import WorkerState
 from gossamer.shards.worker.draining import LOOK_US, WorkerDraining
-from gossamer.shards.worker.running import Running
-from gossamer.shards.worker.served import Application
-from gossamer.shards.worker.stack import Stack
 
 
 class ConnectionMoves:
     """Gives and takes the kernel connections of a worker."""
 
-    def __init__(
-        self,
-        running: Running,
-        draining: WorkerDraining,
-        stack: Stack,
-        application: Application,
-        sockets: SockMoving,
-        has_room: Callable[[], bool],
-    ) -> None:
+    def __init__(self, draining: WorkerDraining, sockets: SockMoving, has_room: Callable[[], bool]) -> None:
         """`has_room` says whether one more connection may be served."""
-        self._running = running
         self._draining = draining
-        self._stack = stack
-        self._application = application
+        self._running = draining.running
+        self._stack = draining.stack
+        self._application = application = draining.application
         self._sockets = sockets
         self._givers = SocketGivers(sockets)
         self._taker = SocketTaker(sockets, has_room)

@@ -36,9 +36,9 @@ class WorkerDraining:
         self.supervisor_gone = Event()
         self.deadline_us: int | None = None
         """Until when the application's own end may take; None before any of this has begun."""
-        self._running = running
-        self._stack = stack
-        self._application = application
+        self.running = running
+        self.stack = stack
+        self.application = application
         self._accepted_total = accepted_total
         self._clock = running.clock
         self._is_last = running.is_last
@@ -56,29 +56,29 @@ class WorkerDraining:
         if self.deadline_us is None:
             self.deadline_us = self._clock() + graceful_us
             drain = self._drain(self.deadline_us, is_retired=is_retired)
-            self._running.spawn_essential(drain, "drain")
+            self.running.spawn_essential(drain, "drain")
 
     async def _drain(self, deadline_us: int, *, is_retired: bool) -> None:
-        self._running.set_state(WorkerState.DRAINING)
-        self._application.begin_end()
-        if not self._stack.is_kept:
+        self.running.set_state(WorkerState.DRAINING)
+        self.application.begin_end()
+        if not self.stack.is_kept:
             await self.accept_the_rest(deadline_us, is_retired=is_retired)
-        await self._stack.acceptor().close()
+        await self.stack.acceptor().close()
         await self.end_what_is_left(deadline_us)
         await self.finish()
 
     def stop_at_once(self) -> None:
         """End, whatever is in flight; an application that is to hear of its end does."""
-        if self._application.finish is None or self._is_stopping:
-            self._running.scheduler.stop()
+        if self.application.finish is None or self._is_stopping:
+            self.running.scheduler.stop()
             return
         self._is_stopping = True
-        self._running.spawn_essential(self._finish_and_stop(), "stop")
+        self.running.spawn_essential(self._finish_and_stop(), "stop")
 
     async def _finish_and_stop(self) -> None:
-        assert self._application.finish is not None
-        await self._application.finish(self._clock())
-        self._running.scheduler.stop()
+        assert self.application.finish is not None
+        await self.application.finish(self._clock())
+        self.running.scheduler.stop()
 
     # Its steps.
 
@@ -89,7 +89,7 @@ class WorkerDraining:
         signal to a whole control group may reach us before the supervisor: so whether it ends too is asked
         again after a moment.
         """
-        stack = self._stack
+        stack = self.stack
         is_handing_over, is_refusing = is_retired, False
         if is_retired:
             stack.hand_over()
@@ -113,7 +113,7 @@ class WorkerDraining:
     async def end_what_is_left(self, deadline_us: int) -> None:
         """Have every connection that nobody takes end after what it is about, within that time; where that
         has no end, until nobody else serves."""
-        stack, application = self._stack, self._application
+        stack, application = self.stack, self.application
         application.begin_end()
         if not self._is_last():
             await self._settle(deadline_us)
@@ -126,16 +126,16 @@ class WorkerDraining:
 
     def patience_ends_us(self, graceful_us: int) -> int:
         """When what is left is ended: never while others serve, and each connection ends by itself."""
-        is_left_alone = self._application.ends_by_itself and not self._is_last()
+        is_left_alone = self.application.ends_by_itself and not self._is_last()
         return NEVER_US if is_left_alone else self._clock() + graceful_us
 
     async def finish(self) -> None:
         """Nothing is served any more: have the application end, and the worker."""
-        if self._application.finish is not None:
+        if self.application.finish is not None:
             deadline_us = self.deadline_us
-            await self._application.finish(self._clock() if deadline_us is None else deadline_us)
-        self._running.beat()
-        self._running.scheduler.stop()
+            await self.application.finish(self._clock() if deadline_us is None else deadline_us)
+        self.running.beat()
+        self.running.scheduler.stop()
 
     async def _settle(self, deadline_us: int) -> None:
         await Sleep(self._settling_us(deadline_us))

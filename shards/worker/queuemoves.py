@@ -19,26 +19,16 @@ from gossamer.shards.moving.mobility import Mobility, every
 from gossamer.shards.seen.counters import WorkerState
 from gossamer.shards.seen.queuewords import words_of
 from gossamer.shards.worker.draining import WorkerDraining
-from gossamer.shards.worker.running import Running
-from gossamer.shards.worker.served import Application
-from gossamer.shards.worker.stack import Stack
 
 
 class QueueMoves:
     """Gives and takes the queues of a worker."""
 
-    def __init__(
-        self,
-        running: Running,
-        draining: WorkerDraining,
-        stack: Stack,
-        application: Application,
-        mobility: Mobility,
-    ) -> None:
-        self._running = running
+    def __init__(self, draining: WorkerDraining, mobility: Mobility) -> None:
         self._draining = draining
-        self._stack = stack
-        self._application = application
+        self._running = draining.running
+        self._stack = draining.stack
+        self._application = application = draining.application
         self._mobility = mobility
         self._givers: list[Giver] = []
         saving = mobility.loop.saving

@@ -81,11 +81,9 @@ class Worker:
         accepting = self._accept_for_ever(stack, application, limits, draining)
         running.spawn_essential(accepting, "accept")
         if stack.sockets is not None:
-            self._moves = ConnectionMoves(
-                running, draining, stack, application, stack.sockets, self._has_room
-            )
+            self._moves = ConnectionMoves(draining, stack.sockets, self._has_room)
         if stack.mobility is not None:
-            self._moves = moves = QueueMoves(running, draining, stack, application, stack.mobility)
+            self._moves = moves = QueueMoves(draining, stack.mobility)
             moves.survive(*memories)
         running.set_state(state)
         running.beat()

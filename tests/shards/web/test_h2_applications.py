@@ -42,6 +42,17 @@ def totals(server: Server) -> dict[str, int]:
     return found
 
 
+def answers_beside_each_other(client: H2Client) -> None:
+    """A request that waits keeps none of its connection from its answer."""
+    waits = client.ask("/waits")
+    assert client.get("/x").body == b"/x"
+    assert not client.answers[waits].is_over
+    client.get("/go")
+    assert client.answer(waits).body == b"/waits"
+    numbers = [client.ask(f"/{number}") for number in range(90)]
+    assert [client.answer(number).body for number in numbers] == [b"/%d" % n for n in range(90)]
+
+
 def test_asgi__by_http_2__on_either_stack(place: Place) -> None:
     """Of one server; its end comes last."""
     server = started(place, "h2_sample:app", "--lifespan", "off")
@@ -57,13 +68,7 @@ def test_asgi__by_http_2__on_either_stack(place: Place) -> None:
 
     def requests_of_a_connection_are_answered_beside_each_other() -> None:
         with client_of(place, port) as client:
-            waits = client.ask("/waits")
-            assert client.get("/x").body == b"/x"
-            assert not client.answers[waits].is_over
-            client.get("/go")
-            assert client.answer(waits).body == b"/waits"
-            numbers = [client.ask(f"/{number}") for number in range(90)]
-            assert [client.answer(number).body for number in numbers] == [b"/%d" % n for n in range(90)]
+            answers_beside_each_other(client)
 
     def takes_uploads_as_it_receives_them() -> None:
         with client_of(place, port) as client:
@@ -175,13 +180,7 @@ def test_wsgi__by_http_2__on_either_stack(place: Place) -> None:
 
     def requests_of_a_connection_run_in_the_pool() -> None:
         with client_of(place, port) as client:
-            waits = client.ask("/waits")
-            assert client.get("/x").body == b"/x"
-            assert not client.answers[waits].is_over
-            client.get("/go")
-            assert client.answer(waits).body == b"/waits"
-            numbers = [client.ask(f"/{number}") for number in range(90)]
-            assert [client.answer(number).body for number in numbers] == [b"/%d" % n for n in range(90)]
+            answers_beside_each_other(client)
 
     def bodies_both_ways_and_files() -> None:
         with client_of(place, port) as client:
