@@ -75,7 +75,7 @@ class Giver:
         self._is_wanted = mobility.belonging_to(self._queues)
         began_us = monotonic_us()
         mobility.leave_alone(self._queues)
-        mobility.successors.append(link)
+        mobility.successors[link] = self._is_wanted
         mobility.kept_by.append(self._keep)
         for count, flow in enumerate(self._flows()):
             moved = self._moving.leave(flow, self._files.announce)
@@ -118,7 +118,7 @@ class Giver:
 
     def _take_back(self) -> None:
         log.warning("whoever was to take over has ended: its connections are taken back")
-        self._mobility.successors.remove(self._link)
+        del self._mobility.successors[self._link]
         self._mobility.kept_by.remove(self._keep)
         self._files.come_back(self._moving.handed)
         for moved in self._given:
@@ -157,7 +157,7 @@ class Giver:
         while self._link.waiting_bytes and not self._link.is_gone:
             await Sleep(WAIT_US)
         if self._link in self._mobility.successors:
-            self._mobility.successors.remove(self._link)
+            del self._mobility.successors[self._link]
             self._mobility.kept_by.remove(self._keep)
         self._files.close()
         await self._link.close()

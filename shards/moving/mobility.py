@@ -72,7 +72,8 @@ class Mobility:
         """Called when other queues are here than before."""
         self.predecessors: list[WorkerLink] = []
         """Those who may still have connections of ours."""
-        self.successors: list[WorkerLink] = []
+        self.successors: dict[WorkerLink, IsWanted] = {}
+        """Those to whom queues went, and which flows come by these."""
         self.kept_by: list[Callable[[Flow], None]] = []
         """What givers do with a connection that comes once its queue is given: the next of a chain has it."""
         self.dropped_total = 0
@@ -205,7 +206,7 @@ class Mobility:
         """A segment or an ICMP error that came over a link: for a connection here, or further on, or for
         nobody."""
         flow = Flow(packet.flow)
-        onward = None if self.moving.has(flow) else self._onward(origin)
+        onward = None if self.moving.has(flow) else self._onward(flow, origin)
         if onward is not None:
             self._send(onward, packet)
         elif isinstance(packet, ErrorHandedOn):
@@ -213,11 +214,21 @@ class Mobility:
         else:
             self.loop.river.take(flow, segment_of(packet))
 
-    def _onward(self, origin: WorkerLink) -> WorkerLink | None:
-        """Who is asked next: each predecessor in turn, then whoever it came from; None: nobody has it."""
+    def _onward(self, flow: Flow, origin: WorkerLink) -> WorkerLink | None:
+        """Who is asked next: each predecessor in turn, then whoever has the queue of the flow by now; None:
+        nobody has it.
+
+        A connection that moves up a chain of workers may pass the segment that goes down for it. It is in
+        front of that on the way up, so the segment finds it there, at the last where it came in.
+        """
         is_from_successor = origin in self.successors
         rest = self.predecessors if is_from_successor else self._behind(origin)
-        return next(iter(rest), origin if is_from_successor else None)
+        if rest:
+            return rest[0]
+        return origin if is_from_successor else self._successor_of(flow)
+
+    def _successor_of(self, flow: Flow) -> WorkerLink | None:
+        return next((link for link, is_wanted in self.successors.items() if is_wanted(flow)), None)
 
     def _behind(self, origin: WorkerLink) -> list[WorkerLink]:
         return self.predecessors[self.predecessors.index(origin) + 1 :]

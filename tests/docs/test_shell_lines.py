@@ -102,7 +102,7 @@ def test_page__each_line__does_from_the_wheel_what_it_says(
     plan = howto_lines.planned(page)
     if any(where.startswith("django") for *_, where in plan):
         (folder / "django").mkdir()
-        command = [sys.executable, "-m", "django", "startproject", "shop"]
+        command = [sys.executable, "-P", "-m", "django", "startproject", "shop"]
         subprocess.run(command, cwd=folder / "django", env=environment, check=True)
     program = [sys.executable, shell_lines.__file__, "--planned", howto_lines.SERVER, str(folder)]
     done = subprocess.run(

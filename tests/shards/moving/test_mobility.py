@@ -10,7 +10,8 @@ from gossamer.core.loop.tcp.loop import TcpLoop
 from gossamer.core.sim.crowd import SERVER, CrowdSink, CrowdSource, flow_of
 from gossamer.core.tcp.parameters import TcpParameters
 from gossamer.core.threads.scheduler import Scheduler
-from gossamer.core.wire.segment import SYN, Segment, SynOptions
+from gossamer.core.wire.segment import ACK, SYN, Segment, SynOptions
+from gossamer.shards.moving.link import HandedOn, WorkerLink, packet_of
 from gossamer.shards.moving.mobility import Mobility
 
 from .looking import LookingWaiter
@@ -52,3 +53,53 @@ def test_queue__with_another_for_its_syns__both_rest_are_read_again_and_are_clos
     for fd in fds:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(fd)
+
+
+class Link(WorkerLink):
+    """A link of which only what is posted is looked at."""
+
+    def __init__(self) -> None:
+        self.posted: list[object] = []
+        self.waiting_bytes = 0
+
+    def post(self, message: object) -> None:
+        self.posted.append(message)
+
+
+class Chain:
+    """A worker in the midst of a chain, without a connection."""
+
+    def __init__(self) -> None:
+        clock = VirtualClock()
+        self.sink = CrowdSink(CrowdSource(), clock, b"?")
+        self.loop = TcpLoop(None, self.sink, PARAMETERS, clock)
+        Scheduler(LookingWaiter(clock, {}), [self.loop], clock)
+        self.mobility = Mobility(self.loop, lambda _fd: CrowdSource())
+        self.below, self.beside, self.above, self.elsewhere = (Link() for _ in range(4))
+        self.mobility.join_predecessor(self.below)
+        self.mobility.join_predecessor(self.beside)
+        self.packet: HandedOn = packet_of(flow_of(1, *SERVER), Segment(1, 2, ACK, 500, 1, 0))
+
+    def resets(self) -> int:
+        self.loop.turn(0)
+        return self.sink.reset_total
+
+
+def test_route__nobody_below_has_it__goes_up_to_who_has_its_queue() -> None:
+    """What it is for may have passed it on its way up: a RST would end that."""
+    chain = Chain()
+    mobility, packet = chain.mobility, chain.packet
+    mobility.successors[chain.elsewhere] = lambda _flow: False
+    mobility.successors[chain.above] = lambda flow: flow == packet.flow
+    mobility.route(packet, chain.above)
+    assert chain.below.posted == [packet]
+    mobility.route(packet, chain.below)
+    assert (chain.beside.posted, chain.above.posted) == ([packet], [])
+    mobility.route(packet, chain.beside)
+    assert (chain.above.posted, chain.elsewhere.posted, chain.resets()) == ([packet], [], 0)
+
+
+def test_route__nobody_at_all_has_it__refused() -> None:
+    chain = Chain()
+    chain.mobility.route(chain.packet, chain.beside)
+    assert (chain.below.posted, chain.resets()) == ([], 1)
