@@ -77,6 +77,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     delayed_ack_us: int = 40_000
     retries: int = 15
     """Retransmissions before an end gives up (R2)."""
+    syn_retries: int = 6
+    """The same of a SYN."""
     write_bytes: int = 0
     """Octets of one SEND; 0: a quarter of the buffer."""
 
@@ -137,6 +139,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
             timestamps=self.timestamps,
             delayed_ack_us=self.delayed_ack_us,
             retries=self.retries,
+            syn_retries=self.syn_retries,
         )
         write_bytes = self.write_bytes or min(max(self.buffer // 4, 1), WRITE_BYTES_MAX)
         sender = User(sends=octets, write_bytes=write_bytes, expects=b"")

@@ -20,8 +20,9 @@ BURSTS: Final = (BurstLoss(0.01, 0.33),)
 JUMBLED: Final = {"reorder": 0.05, "duplicate": 0.05, "jitter_us": 5_000, "transfer_bytes": 512 * KIB}
 SHRINKS: Final = ((500_000, 900),)
 PATIENCE: Final = 60
-"""Retransmissions before a connection gives up (R2). A burst ends with so many packets, not with time: in one
-run of some thousands it takes 15 that are sent alone, and a connection that gave up then would be right."""
+"""Retransmissions before a connection gives up (R2), of a SYN too. A burst ends with so many packets, not
+with time: in one run of some thousands it takes 15 that are sent alone, and of so many runs that lose a fifth
+one loses seven SYNs in a row. A connection that gave up then would be right."""
 
 KINDS: Final[dict[str, dict[str, Any]]] = {
     "bursts": {"models": BURSTS},
@@ -54,8 +55,8 @@ KINDS: Final[dict[str, dict[str, Any]]] = {
 
 def scenario_of(kind: str, seed: int) -> Scenario:
     """A run of that kind."""
-    usual = {"rate_bps": 10_000_000, "delay_us": 25_000, "transfer_bytes": 1024 * KIB, "retries": PATIENCE}
-    return Scenario(seed=seed, **{**usual, **KINDS[kind]})
+    usual = {"rate_bps": 10_000_000, "delay_us": 25_000, "transfer_bytes": 1024 * KIB}
+    return Scenario(seed=seed, retries=PATIENCE, syn_retries=PATIENCE, **{**usual, **KINDS[kind]})
 
 
 def faults(seeds: range) -> Iterator[str]:

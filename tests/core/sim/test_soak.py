@@ -23,6 +23,9 @@ def test_soak__burst_that_takes_15_retransmissions__is_waited_out() -> None:
         # The last ACK is lost until nobody is there any more.
         ("blackout", 914),
         ("bursts, no SACK", 619),
+        # Seven SYNs are lost.
+        ("20 %", 995),
+        ("20 %, no SACK", 995),
     ],
 )
 def test_soak__once_never_ended__ends(kind: str, seed: int) -> None:
