@@ -200,12 +200,12 @@ class Sleep(SystemCall[None], frozen=True, gc=False):
     ...     await sys_sleep(ms * 1000)
     ...     print(ms)
     >>> async def main():
-    ...     for thread in [await sys_fork(sleeper(ms)) for ms in (5, 1, 3)]:
+    ...     for thread in [await sys_fork(sleeper(ms)) for ms in (500, 100, 300)]:
     ...         await sys_join(thread)
     >>> run(main())
-    1
-    3
-    5
+    100
+    300
+    500
     """
 
     us: int
