@@ -75,16 +75,14 @@ def test_ip__a_line_is_wrong__says_which_and_why(namespace: Namespace) -> None:
 
 
 def test_remove_stale__owner_is_dead__removed() -> None:
-    child = subprocess.Popen(["true"])
-    child.wait()
-    name = f"{namespaces.PREFIX}{child.pid}-dead"
+    owner = subprocess.Popen(["sleep", "60"])
+    name = f"{namespaces.PREFIX}{owner.pid}-dead"
     stale = Namespace(name)
     sleeper = stale.start(["sleep", "60"])
-    for _ in range(100):
-        # Any other run removes it, too, once it looks: even before the sleeper has come up.
-        if stale.pids() or name not in namespaces.run(["ip", "netns", "list"]):
-            break
-        time.sleep(0.02)
+    wait_for_pids(stale, 1)
+    # From here on any other run removes it, too: before, it would have met this process inside.
+    owner.kill()
+    owner.wait()
     namespaces.remove_stale()
     assert sleeper.wait(5) != 0
     assert name not in namespaces.run(["ip", "netns", "list"])

@@ -27,6 +27,7 @@ def server(place: Place) -> Server:
     return place.start("--lifespan", "off", target="extras_sample:app", PYTHONPATH=FOLDER).wait_ready()
 
 
+@pytest.mark.needs("open-checkout")  # as the workers' user it sends a file of it, and tells a line
 def test_application__extended_and_seen(place: Place, server: Server) -> None:
     """Of one server."""
     port = server.port()
