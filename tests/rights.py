@@ -80,6 +80,8 @@ def map_lent_users() -> None:
             raise MissingRight(f"there is no command {command} (Debian package uidmap)")
         if os.stat(path).st_uid != 0:
             raise MissingRight(f"{command} belongs to a root who is not the one of this user namespace")
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+        raise MissingRight("unshare(1) is refused")  # where /etc/subuid is to be another
 
 
 def open_tun() -> None:
