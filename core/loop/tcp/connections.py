@@ -310,7 +310,9 @@ class Connections:
         if type(tcb) is not Tcb:
             return self._perform_last(connection, tcb, actions)
         if self._stepped is not None:
-            self.make_room(connection)
+            # Only for what emits: of three steps of a request it is one.
+            if actions and type(actions[0]) is Segment:
+                self.make_room(connection)
             self._stepped.append(connection)
             self._performed.append(actions)
         connection.tcb = tcb
