@@ -71,6 +71,7 @@ def _mapper(kind: str, own: int) -> Callable[[], None]:
     )
 
     def finish() -> None:
+        """Have it map, now that there is a namespace; where it cannot, oneself alone is mapped."""
         try:
             waiting.communicate(b"go\n", MAPS_WITHIN_S)
         except subprocess.TimeoutExpired:

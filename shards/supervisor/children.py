@@ -53,7 +53,7 @@ class Children:
         for record in estate.record.shards:
             slot = Slot(self._run, record.shard)
             slot.adopt(record, estate.descriptors, monotonic_us() + graceful_us + KILL_GRACE_US)
-            if slot.current is not None or not slot.is_leaving:
+            if any(slot.processes()) or not slot.is_leaving:
                 slots.append(slot)
         # The record may be from a moment before the last move.
         rows = [(slot.shard, slot.current.row) for slot in slots if slot.current is not None]
@@ -183,6 +183,8 @@ class Children:
             level = logging.INFO if status in (0, UNSEEN) else logging.WARNING
             log.log(level, "%s; it was asked to end: %s", describe_exit(ended), why, extra=told)
         is_bare = slot.ended(process)
+        if slot.is_leaving:  # One that was replaced may end after who came in its place.
+            is_bare = not any(slot.processes())
         return EndedProcess(ended, process.pid, was_successor, is_bare, slot.is_leaving)
 
     def _why_asked(self, slot: Slot, process: WorkerProcess) -> str:

@@ -26,7 +26,6 @@ def replace(server: Server) -> None:
     control = server.directory / CONTROL
     ask(control, ControlRequest("reload"))
     wait_until(lambda: is_settled(server) and not before & set(server.worker_pids()), "others")
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before), "the first ones have ended")
     ask(control, ControlRequest("remove"))
     wait_until(lambda: is_settled(server) and len(server.worker_pids()) == 1, "one less")
 
