@@ -13,6 +13,7 @@ import codecs
 import logging
 from collections import deque
 from collections.abc import Callable
+from types import GeneratorType
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.extensions import Extension
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import Protocol, Side, State
+from websockets.streams import StreamReader
 from websockets.typing import ExtensionName
 
 from gossamer.core.errors import misuse
@@ -46,6 +48,9 @@ BREACHES: Final = (
     (EOFError, ABNORMAL_CLOSURE),
 )
 """What a peer can do wrong, and the code that says so (RFC 6455 7.4.1); any other error is a bug."""
+
+BETWEEN_FRAMES: Final = StreamReader.at_eof.__code__
+"""What the package's reader waits in between two frames, and there alone."""
 
 START_UTF8: Final = codecs.getincrementaldecoder("utf-8")
 
@@ -238,8 +243,16 @@ class WebSocketConnection:
             events.append(end)
             self.is_disconnected = True
             self.is_failed = end.is_breach and end.code != ABNORMAL_CLOSURE
-        self._is_between = self._is_plain and not (self._protocol.reader.buffer or self._texts or self._blobs)
+        self._is_between = self._is_plain and self._is_at_a_frame() and not (self._texts or self._blobs)
         return events
+
+    def _is_at_a_frame(self) -> bool:
+        """Whether the general reader waits for the first octet of a frame: what it holds of one may be in its
+        hands and no more in its buffer."""
+        parser = self._protocol.parser
+        assert isinstance(parser, GeneratorType)
+        waits = parser.gi_yieldfrom
+        return isinstance(waits, GeneratorType) and waits.gi_code is BETWEEN_FRAMES
 
     def _forget(self) -> None:
         """No message is under way any more, as the protocol counts it."""
