@@ -340,12 +340,16 @@ def test_any_messages__in_any_pieces__come_as_they_were_sent(
 
 @pytest.mark.parametrize("length", [3, 126, 0x10000])
 @pytest.mark.parametrize("inside", [FIN | TEXT, FIN | BINARY])
-def test_a_frame_in_pieces__its_mask_and_payload_look_like_a_frame__are_none(length: int, inside: int) -> None:
+def test_a_frame_in_pieces__its_mask_and_payload_look_like_a_frame__are_none(
+    length: int, inside: int
+) -> None:
     looks_whole = bytes([inside, 0x80]) + bytes(4)
     data = (looks_whole * (length // 6 + 1))[:length]
     head = frame(FIN | BINARY, bytes(length))[: -length - 4]
     key = looks_whole[:4]
-    stream = head + key + bytes(octet ^ key[at % 4] for at, octet in enumerate(data)) + frame(FIN | TEXT, b"x")
+    stream = (
+        head + key + bytes(octet ^ key[at % 4] for at, octet in enumerate(data)) + frame(FIN | TEXT, b"x")
+    )
     for cut in [*range(1, 16), len(stream) - 7, len(stream) - 1]:
         server = connection(limits=DEFAULT_WEBSOCKET_LIMITS)
         events = [*server.receive(stream[:cut]), *server.receive(stream[cut:])]
