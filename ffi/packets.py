@@ -256,11 +256,9 @@ class PacketSink(Ways, FileReading, Protocol):
 
     failed_total: int
     """Segments that never left, because the kernel refused them."""
-
-    @property
-    def is_filling(self) -> bool:
-        """Whether the batch is half full: what one step of a connection emits finds room in the other half,
-        or nearly always."""
+    is_filling: bool
+    """Whether the batch is half full: what one step of a connection emits finds room in the other half, or
+    nearly always."""
 
     def emit(self, flow: bytes, segment: OutSegment, options: bytes = b"") -> None:
         """Add a segment to the batch, flushing by itself when the batch is full.

@@ -23,6 +23,9 @@ from gossamer.ffi.packets import OUT_RECORD_BYTES, OutSegment, TooLong, Watch
 BATCH_MAX: Final = 256
 """Segments a batch."""
 ARENA_BYTES: Final = 1 << 20
+HALF_MAX: Final = BATCH_MAX // 2 - 1
+"""With one more the batch is half full."""
+HALF_BYTES: Final = ARENA_BYTES // 2
 TTL_DEFAULT: Final = 64
 """Source: RFC 1700, IP time to live parameter."""
 HEADROOM_BYTES: Final = lib.HEADROOM_BYTES
@@ -62,6 +65,7 @@ class RawSink:
 
     def __init__(self, fd4: int, fd6: int = -1, ttl: int = TTL_DEFAULT, frames: Frames | None = None) -> None:
         self.failed_total = 0
+        self.is_filling = False
         self._unreadable: set[bytes] = set()
         self._count = 0
         """Records of the batch."""
@@ -122,7 +126,7 @@ class RawSink:
         options_bytes = len(options)
         offset = self._end + HEADROOM_BYTES
         end = offset + options_bytes + len(payload)
-        if end > ARENA_BYTES or self._count == BATCH_MAX:
+        if (end >= HALF_BYTES or self._count >= HALF_MAX) and not self._has_room(end):
             end -= self._make_room(len(payload))
             offset = HEADROOM_BYTES
         if options_bytes:
@@ -179,7 +183,7 @@ class RawSink:
         length = len(payload)
         offset = self._end + HEADROOM_BYTES
         end = offset + length
-        if end > ARENA_BYTES or self._count == BATCH_MAX:
+        if (end >= HALF_BYTES or self._count >= HALF_MAX) and not self._has_room(end):
             end -= self._make_room(length)
             offset = HEADROOM_BYTES
         if length:
@@ -221,17 +225,17 @@ class RawSink:
             at += part.length
         return True
 
+    def _has_room(self, end: int) -> bool:
+        """Whether a segment up to there finds room in a batch that is half full with it."""
+        self.is_filling = True
+        return end <= ARENA_BYTES and self._count < BATCH_MAX
+
     def _make_room(self, payload_bytes: int) -> int:
         """Flush; how far the end of the arena's used part moved back."""
         assert payload_bytes <= SEGMENT_BYTES_MAX
         used_bytes = self._end
         self._sent_early += self._send()
         return used_bytes
-
-    @property
-    def is_filling(self) -> bool:
-        """See PacketSink."""
-        return self._count >= BATCH_MAX // 2 or self._end >= ARENA_BYTES // 2
 
     def call_before_sending(self, call: Callable[[], None]) -> None:
         """See PacketSink."""
@@ -308,6 +312,7 @@ class RawSink:
         self._before_sending()
         count, packets = self._count, self._count + self._pieces
         self._count = self._pieces = self._end = 0
+        self.is_filling = False
         if self._is_waiting:
             self._go_on(0)
         sent = lib.sender_send(self._sender, count)

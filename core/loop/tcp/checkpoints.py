@@ -112,19 +112,21 @@ class Checkpoints:
 
     def before_sending(self) -> None:
         """Have the rows account for all that the batch says. The hot path: what has come to rest."""
-        entries = self._entries
-        for connection in dict.fromkeys(self.stepped):
+        entries, others = self._entries, []
+        for connection in self.stepped:
             entry, tcb = entries.get(connection.flow), connection.tcb
-            if (
-                entry is not None
-                and tcb is not None
-                and connection.recv_thread is not None
-                and entry.said.rcv_nxt != tcb.rcv_nxt
-                and self._saving.is_resting(connection)
-                and self._write(entry, connection.flow, tcb, RESTING, connection.recv_deadline_us)
-            ):
-                continue
-            self._see(connection, entry)
+            if entry is not None and tcb is not None and connection.recv_thread is not None:
+                if entry.said is tcb and entry.place is RESTING:
+                    continue  # One of several steps of its.
+                if (
+                    entry.said.rcv_nxt != tcb.rcv_nxt
+                    and self._saving.is_resting(connection)
+                    and self._write(entry, connection.flow, tcb, RESTING, connection.recv_deadline_us)
+                ):
+                    continue
+            others.append(connection)
+        for connection in dict.fromkeys(others):
+            self._see(connection, entries.get(connection.flow))
         if self._sent:
             for connection in [each for each, thread in self._sent.items() if thread.inbox is BLOCKED]:
                 del self._sent[connection]
