@@ -127,8 +127,10 @@ def read_io_of_another() -> None:
 
 
 def be_read_by_others() -> None:
-    """Have a user of no rights walk down to the sources."""
-    closed = [str(part) for part in (SOURCES, *SOURCES.parents) if not part.stat().st_mode & stat.S_IXOTH]
+    """Have a user of no rights walk down to the sources, and to what Python has of its own."""
+    library = Path(os.__file__).resolve().parent
+    ways = [part for end in (SOURCES, library) for part in (end, *end.parents)]
+    closed = [str(part) for part in ways if not part.stat().st_mode & stat.S_IXOTH]
     if os.geteuid() == 0 and closed:
         raise MissingRight(f"{closed[-1]} is closed to them")
 
@@ -222,7 +224,9 @@ RIGHTS: Final[dict[str, Right]] = {
     ),
     "others-io": Right("see what another user's process reads (CAP_SYS_PTRACE)", read_io_of_another, AS_ROOT),
     "open-checkout": Right(
-        "let other users read this checkout", be_read_by_others, "make test, in a clone that others may read"
+        "let other users read this checkout and its Python",
+        be_read_by_others,
+        "make test, in a clone, and of a Python, that others may read",
     ),
     "chown": Right("give files away", give_away, "sudo make test"),
     "file-permissions": Right("be refused what permissions forbid", be_refused_a_file, AS_USER),

@@ -186,6 +186,7 @@ class WebSocketConnection:
         "_judge",
         "_protocol",
         "_texts",
+        "has_unsent",
         "is_disconnected",
         "is_failed",
         "is_finished",
@@ -210,6 +211,8 @@ class WebSocketConnection:
         """Whether the message under way is one of text; its fragments stand in one of these two."""
         self._texts: list[str] = []
         self._blobs: list[bytes] = []
+        self.has_unsent: bool = False
+        """Whether `unsent` would give anything."""
         self.is_open: bool = True
         """Whether messages can be sent."""
         self.is_disconnected: bool = False
@@ -225,6 +228,8 @@ class WebSocketConnection:
         """What came; b"" is the end of the stream. Nothing is looked at behind the last event."""
         if self.is_disconnected:
             return []
+        if type(data) is not bytes:
+            data = octets_of(data)
         events: list[WebSocketEvent] = []
         if data:
             at = self._take_whole(data, events) if self._is_between else 0
@@ -234,6 +239,7 @@ class WebSocketConnection:
         else:
             self._protocol.receive_eof()
         self.is_open = self._protocol.state is State.OPEN
+        self.has_unsent = bool(self._protocol.writes)
         for frame in self._protocol.events_received():
             event = self._take(frame)
             if event is not None:
@@ -258,21 +264,18 @@ class WebSocketConnection:
         """No message is under way any more, as the protocol counts it."""
         self._protocol.current_size = None
 
-    @property
-    def has_unsent(self) -> bool:
-        """Whether `unsent` would give anything."""
-        return bool(self._protocol.writes)
-
     def unsent(self) -> bytes:
         """What is to be sent and was not given yet."""
         writes = self._protocol.data_to_send()
+        self.has_unsent = False
         if b"" in writes:
             self.is_finished = True
         return writes[0] if len(writes) == 1 else b"".join(writes)
 
     def send_text(self, text: str) -> bytes:
         """A message. Raises: BrokenPipeError when the connection is closing; UnicodeEncodeError."""
-        self._check_open()
+        if not self.is_open:
+            raise closing()
         if self._is_plain:
             return framed(TEXT, text.encode())
         self._protocol.send_text(text.encode())
@@ -280,15 +283,17 @@ class WebSocketConnection:
 
     def send_binary(self, data: bytes) -> bytes:
         """A message. Raises: BrokenPipeError when the connection is closing."""
-        self._check_open()
+        if not self.is_open:
+            raise closing()
         if self._is_plain:
-            return framed(BINARY, data)
+            return framed(BINARY, data if type(data) is bytes else octets_of(data))
         self._protocol.send_binary(data)
         return self.unsent()
 
     def ping(self, data: bytes = b"") -> bytes:
         """Ask for a pong that says the same. Raises: BrokenPipeError; MisuseError for more than 125 bytes."""
-        self._check_open()
+        if not self.is_open:
+            raise closing()
         if len(data) > CONTROL_BYTES_MAX:
             raise misuse("data", data, f"at most {CONTROL_BYTES_MAX} bytes")
         self._protocol.send_ping(data)
@@ -305,10 +310,6 @@ class WebSocketConnection:
             self._protocol.send_close(code, reason)
             self.is_open = False
         return self.unsent()
-
-    def _check_open(self) -> None:
-        if not self.is_open:
-            raise BrokenPipeError("the WebSocket is closing: nothing more can be sent")
 
     def _take_whole(self, data: bytes, events: list[WebSocketEvent]) -> int:
         """Take the messages that need no more than one look; where they end."""
@@ -369,6 +370,17 @@ class WebSocketConnection:
             if isinstance(error, kind):
                 return Disconnected(code, str(error), is_breach=True)
         raise error
+
+
+def octets_of(data: bytes | bytearray | memoryview) -> bytes:
+    """What is bytes-like, as the bytes that the native build wants. Raises: TypeError for anything else, a
+    number among it."""
+    return bytes(memoryview(data))
+
+
+def closing() -> BrokenPipeError:
+    """For a message on what is not open any more."""
+    return BrokenPipeError("the WebSocket is closing: nothing more can be sent")
 
 
 def check_close(code: int, reason: str) -> None:

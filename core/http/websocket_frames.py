@@ -30,6 +30,11 @@ BYTES_MAX_16: Final = 0xFFFF
 HEADER_BYTES: Final = 2
 KEY_BYTES: Final = 4
 
+SHORT_HEADS: Final = {
+    first: [bytes((first, length)) for length in range(SHORT_MAX + 1)] for first in (TEXT, BINARY)
+}
+"""Of the messages of a server whose length stands in the second octet."""
+
 unmasked: Final[Callable[[bytes, bytes], bytes]] = _apply_mask
 
 
@@ -58,7 +63,7 @@ def framed(first: int, payload: bytes) -> bytes:
     """A message of a server's as one frame."""
     length = len(payload)
     if length <= SHORT_MAX:
-        return b"%c%c%b" % (first, length, payload)
+        return SHORT_HEADS[first][length] + payload
     if length <= BYTES_MAX_16:
         return b"%c%c%b%b" % (first, LENGTH_16, length.to_bytes(2), payload)
     return b"%c%c%b%b" % (first, LENGTH_64, length.to_bytes(8), payload)

@@ -75,13 +75,16 @@ APPLICATIONS: Final = {
 """Ours with the application of the Python peers, beside whom they stand."""
 HANDLERS: Final = {
     "handler-kernel": Ours("handler kernel", "kernel", target=SINK),
+    "filed-kernel": Ours("handler beside files kernel", "kernel", config=MOUNTED),
     "mounted-kernel": Ours("handler beside ASGI kernel", "kernel", target=f"{APPS}:asgi", config=MOUNTED),
     "handler-native": Ours("handler native", "nfqueue", "frames", COMPILED, target=SINK),
+    "filed-native": Ours("handler beside files native", "nfqueue", "frames", COMPILED, config=MOUNTED),
     "mounted-native": Ours(
         "handler beside ASGI native", "nfqueue", "frames", COMPILED, target=f"{APPS}:asgi", config=MOUNTED
     ),
 }
-"""A native handler alone, and in one process with an application."""
+"""A native handler alone; mounted, in one process with files; and with an application: what the last two
+differ in is what an application costs it."""
 ALL_OURS: Final = {**OURS, **APPLICATIONS, **HANDLERS}
 OURS_NAMES: Final = tuple(OURS)
 OURS_AND_NGINX: Final = (*OURS_NAMES, "nginx")

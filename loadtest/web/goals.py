@@ -20,6 +20,9 @@ class Bar(NamedTuple):
     limit: float
 
 
+NOTHING: Final = 1.02
+"""Two things that cost the same are not told from this: thirty rounds leave an interval of a hundredth."""
+
 BARS: Final = (
     Bar("asgi", "asgi-kernel", "uvicorn", 0.75),
     Bar("asgi", "asgi-native", "uvicorn", 0.95),
@@ -32,8 +35,8 @@ BARS: Final = (
     Bar("websocket", "asgi-native", "uvicorn", 1.0),
     Bar("websocket", "asgi-kernel", "uvicorn-wsproto", 1.0),
     Bar("websocket", "asgi-native", "uvicorn-wsproto", 1.0),
-    Bar("beside", "mounted-kernel", "handler-kernel", 1.0),
-    Bar("beside", "mounted-native", "handler-native", 1.0),
+    Bar("beside", "mounted-kernel", "filed-kernel", NOTHING),
+    Bar("beside", "mounted-native", "filed-native", NOTHING),
 )
 
 

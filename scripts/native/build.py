@@ -37,7 +37,7 @@ SIMULATOR = ("agenda", "end", "flow", "link")
 """Of the simulator: what every segment goes through."""
 PLACES = (
     *("core/tcp", "core/wire", "core/loop/tcp", "core/seq.py", "core/clock.py", "core/demux.py"),
-    *("core/networks.py", "core/checkpoint_rows.py"),
+    *("core/networks.py", "core/checkpoint_rows.py", "core/http/websocket_frames.py"),
     *(f"core/threads/{name}.py" for name in THREADS),
     *(f"core/sim/{name}.py" for name in SIMULATOR),
 )

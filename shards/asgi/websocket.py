@@ -100,7 +100,10 @@ class SocketExchange:
             self.readers = (*self.readers, future := self.owner.loop.create_future())
             await future
         event = self.events.popleft()
-        self.held_event_bytes = self.held_event_bytes - weight_of(event) if self.events else 0
+        if self.events:
+            self.held_event_bytes -= weight_of(event)
+        else:
+            self.held_event_bytes = 0
         if self.without_room:
             self.without_room.popleft()(None)
         return event
@@ -219,13 +222,21 @@ class SocketExchange:
 
     def take(self, event: WebSocketEvent) -> None:
         """An event; nothing of what comes behind a close of ours is told."""
-        kind = type(event)
-        if kind is Disconnected:
-            self.leave(event.code, event.reason)  # type: ignore[union-attr]  # it is one
-        elif (kind is TextMessage or kind is BinaryMessage) and self.disconnect is None:
-            message = message_of(event)  # type: ignore[arg-type]  # it is one
+        said: str | bytes
+        message: dict[str, Any]
+        if isinstance(event, TextMessage):
+            said = event.text
+            message = {"type": "websocket.receive", "bytes": None, "text": said}
+        elif isinstance(event, BinaryMessage):
+            said = event.data
+            message = {"type": "websocket.receive", "bytes": said, "text": None}
+        else:
+            if isinstance(event, Disconnected):
+                self.leave(event.code, event.reason)
+            return
+        if self.disconnect is None:
             self.events.append(message)
-            self.held_event_bytes += weight_of(message)
+            self.held_event_bytes += len(said)
 
     def leave(self, code: int, reason: str) -> None:
         """Nothing more will come: the first to say so is heard."""
@@ -279,13 +290,6 @@ class SocketExchange:
     def park_without_room(self) -> Park[None]:
         """What the thread that reads awaits until there is room, or nothing more to read."""
         return Park(self.without_room)
-
-
-def message_of(event: TextMessage | BinaryMessage) -> dict[str, Any]:
-    """As the application is told it."""
-    if isinstance(event, TextMessage):
-        return {"type": "websocket.receive", "bytes": None, "text": event.text}
-    return {"type": "websocket.receive", "bytes": event.data, "text": None}
 
 
 def weight_of(message: dict[str, Any]) -> int:

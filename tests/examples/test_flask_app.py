@@ -5,6 +5,8 @@ import http.client
 import json
 from collections.abc import Iterator
 
+import pytest
+
 from .conftest import Place
 from .programs import SECONDS, example, running
 
@@ -41,6 +43,7 @@ def test_application__on_its_own() -> None:
         ask(program.port)
 
 
+@pytest.mark.needs("open-checkout")  # Flask imports some of itself later, as the workers' user
 def test_application__by_workers_on_either_stack(place: Place) -> None:
     with place.serving("examples.flask_app:app") as server:
         ask(server.port)

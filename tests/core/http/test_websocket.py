@@ -356,6 +356,19 @@ def test_a_frame_in_pieces__its_mask_and_payload_look_like_a_frame__are_none(
         assert events == [BinaryMessage(data), TextMessage("x")], cut
 
 
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+@pytest.mark.parametrize("length", [0, 125, 126])
+def test_bytes_like__both_ways__as_bytes(kind: type, length: int) -> None:
+    server = connection()
+    payload = bytes(range(length))
+    assert server.send_binary(kind(payload)) == frame(FIN | BINARY, payload, is_masked=False)
+    for event in server.receive(kind(frame(FIN | BINARY, payload))):
+        assert event == BinaryMessage(payload)
+        assert type(event.data) is bytes
+    with pytest.raises(TypeError):
+        server.send_binary(3)  # type: ignore[arg-type]  # what a wrong caller gives
+
+
 FIRST_OCTETS = [*(FIN | kind for kind in (CONT, TEXT, BINARY, CLOSE, PING, PONG)), CONT, TEXT, BINARY]
 PAYLOADS = [
     b"",

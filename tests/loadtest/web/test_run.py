@@ -52,7 +52,7 @@ def test_bench_http__a_round_over_the_link__costs_ratios_and_surroundings() -> N
 @pytest.mark.long
 def test_bench_http__rows_of_applications__a_goal_for_each_pair() -> None:
     who = "kernel,asgi-kernel,uvicorn,uvicorn-wsproto,uvicorn-asyncio,uvicorn-gossamer"
-    options = ["--rows", ",".join(APPLIED), "--contenders", f"{who},handler-kernel,mounted-kernel"]
+    options = ["--rows", ",".join(APPLIED), "--contenders", f"{who},filed-kernel,mounted-kernel"]
     argv = [*COMMAND, *options, "--rounds", "1", "--bulk", "1MiB", "--json"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -83,6 +83,7 @@ def test_serve_a_folder__in_a_folder_of_traps__none_is_run(place: Place, trap: P
     assert (trap / "ran").read_text() == ""
 
 
+@pytest.mark.needs("open-checkout")  # its handler imports of Python's own later, as the workers' user
 def test_serve_a_handler__in_a_folder_of_traps__none_of_them_is_run(place: Place, trap: Path) -> None:
     (trap / "of_here.py").write_text(f"{DEEP}    await stream.close()\n")
     server = place.start(target="of_here:handler", prefix=("env", "-C", str(trap))).wait_ready()
