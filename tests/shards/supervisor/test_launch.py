@@ -1,5 +1,6 @@
 """What the supervisor believes of its workers: no byte that they write ends it, or harms another of them."""
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -64,10 +65,16 @@ def largest_of_all_numbers_and_status_still_answers(place: Place, server: Server
     wait_until_all_serve(server)
 
 
+def have_one_do(place: Place, server: Server, what: str) -> None:
+    """It is killed for it, and may be before its answer has left."""
+    with contextlib.suppress(ConnectionError):
+        place.ask(server.port(), what)
+
+
 def a_state_that_is_none_and_it_alone_is_replaced(place: Place, server: Server, word: str) -> None:
     before, said = set(server.worker_pids()), "what it says of its state is none: killed"
     count = server.log().count(said)
-    place.ask(server.port(), f"store state {word}")
+    have_one_do(place, server, f"store state {word}")
     wait_until(lambda: server.log().count(said) == count + 1, "the worker is killed")
     wait_until(lambda: before != set(server.worker_pids()), "it is gone")
     wait_until_all_serve(server)
@@ -77,7 +84,7 @@ def a_state_that_is_none_and_it_alone_is_replaced(place: Place, server: Server, 
 def all_counters_that_it_reaches_are_its_own_row(place: Place, server: Server) -> None:
     assert ask_each(place, server, "mappings") == {"1"}
     count, before = server.log().count("its state is none"), restarts(server)
-    place.ask(server.port(), "overwrite")
+    have_one_do(place, server, "overwrite")
     wait_until(lambda: restarts(server) == before + 1, "one is replaced")
     wait_until_all_serve(server)
     assert server.log().count("its state is none") == count + 1
