@@ -110,7 +110,7 @@ def listening(place: Place, port: int, arguments: Arguments) -> Iterator[tuple[i
         sock = socket.create_server(
             ("::", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True
         )
-        # What is accepted there inherits it. asyncio sets it itself, but not where uvicorn takes a descriptor,
+        # What is accepted there inherits it. asyncio sets it, but not where uvicorn takes a descriptor,
         # which that calls a Unix socket. Without it a response in two segments waits for a delayed ACK.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with sock:
