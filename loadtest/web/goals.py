@@ -21,7 +21,7 @@ class Bar(NamedTuple):
 
 
 NOTHING: Final = 1.02
-"""Two things that cost the same are not told from this: thirty rounds leave an interval of a hundredth."""
+"""Two things that cost the same are not told from this: sixty rounds leave an interval of two hundredths."""
 
 BARS: Final = (
     Bar("asgi", "asgi-kernel", "uvicorn", 0.75),
