@@ -19,7 +19,8 @@ from gossamer.core.io.stream import Stream
 from gossamer.core.threads.calls import Fork
 from gossamer.core.threads.cancel import CancelScope
 from gossamer.shards.asgi.descriptor_file import DescriptorFile
-from gossamer.shards.asgi.exchange import Exchange, FileRange
+from gossamer.shards.asgi.exchange import Exchange
+from gossamer.shards.asgi.file_range import FileRange
 from gossamer.shards.asgi.scope import Asker
 from gossamer.shards.asgi.websocket_conversation import SocketConversation, SocketSite
 from gossamer.shards.web.burst import Burst, BurstSite

@@ -10,20 +10,20 @@ Source: ASGI 3.0, "HTTP & WebSocket ASGI Message Format" 2.5.
 import asyncio
 import errno
 import os
-import stat
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
-import msgspec
-
 from gossamer.core.http.outgoing import Framing, OutgoingBody, OutgoingError, Requested
-from gossamer.core.http.ranges import ByteRange
 from gossamer.core.http.request import Refusal, Request
 from gossamer.core.http.response import CONTINUE
 from gossamer.core.threads.calls import Park
+from gossamer.shards.asgi.file_range import FileRange, range_of_file, range_of_path
 from gossamer.shards.asgi.messages import (
+    COMPLETE,
+    FIRST_BODY,
     HTTP_RULES,
+    RESPONSE,
     BodyPart,
     FilePart,
     Hint,
@@ -50,14 +50,6 @@ class ClientLeftError(ConnectionResetError):
 
     def __init__(self) -> None:
         super().__init__(errno.ECONNRESET, "the client has left")
-
-
-class FileRange(msgspec.Struct, frozen=True, gc=False):
-    """Octets of an open file, to be sent."""
-
-    fd: int
-    """Whoever has sent it closes it."""
-    part: ByteRange
 
 
 Piece = bytes | FileRange
@@ -97,7 +89,7 @@ class Exchange:
 
     # Most exchanges are over before most of these have another value: so they stand in the class, and only
     # what has changed is the exchange's own.
-    stage = Stage.RESPONSE
+    stage: Stage = RESPONSE
     start: Start | None = None
     body: OutgoingBody | None = None
     """Once the head has been put out."""
@@ -157,15 +149,16 @@ class Exchange:
         stage, start = self.stage, self.start
         part = taken(HTTP_RULES, stage, message)
         if type(part) is Start:
-            self.start, self.stage = part, Stage.FIRST_BODY
+            self.start, self.stage = part, FIRST_BODY
             return
         if self.is_plain and type(part) is BodyPart and part.is_last and self.body is None:
             known = self.owner.whole_head(start, len(part.data))  # type: ignore[arg-type]  # it has started
             if known is not None:
                 self.body = known.body
                 self.out.append(known.head + part.data)
-                self.stage = Stage.COMPLETE
-                self.wake()
+                self.stage = COMPLETE
+                if self.parked:
+                    self.wake()
                 return
         self.put(part)
         self.stage = next_stage(stage, part, has_trailers=start is not None and start.has_trailers)
@@ -180,7 +173,7 @@ class Exchange:
 
     def next_message(self) -> dict[str, Any] | None:
         """The next message that can be told now."""
-        if self.is_deaf or self.stage is Stage.COMPLETE:
+        if self.is_deaf or self.stage is COMPLETE:
             return {"type": DISCONNECT}
         if self.request_is_told:
             return None
@@ -220,9 +213,9 @@ class Exchange:
             if isinstance(part, BodyPart):
                 self.put_body(part)
             elif isinstance(part, FilePart):
-                self.put_file(part)
+                self.put_range(range_of_file(part), is_last=self.is_end(part.is_last))
             elif isinstance(part, PathPart):
-                self.put_path(part)
+                self.put_range(range_of_path(part), is_last=self.is_end(is_last=True))
             elif isinstance(part, Trailers):
                 self.put_trailers(part)
             elif isinstance(part, Hint) and self.request.minor:  # HTTP/1.0 knows no 1xx
@@ -230,7 +223,7 @@ class Exchange:
         except OutgoingError as error:
             if self.body is None:
                 # Nothing of the response is out: the application may begin another.
-                self.stage, self.start = Stage.RESPONSE, None
+                self.stage, self.start = RESPONSE, None
             else:
                 self.is_cut = True
                 self.wake()
@@ -284,32 +277,6 @@ class Exchange:
         """Whether the last of the body ends the response too."""
         assert self.start is not None
         return is_last and not self.start.has_trailers
-
-    def put_file(self, part: FilePart) -> None:
-        """http.response.zerocopysend: from a descriptor of our own, so the application may close its file."""
-        try:
-            offset = os.lseek(part.fd, 0, os.SEEK_CUR) if part.offset is None else part.offset
-            left = max(0, os.fstat(part.fd).st_size - offset)
-            count = left if part.count is None else min(part.count, left)
-            if part.offset is None:
-                os.lseek(part.fd, offset + count, os.SEEK_SET)
-            fd = os.dup(part.fd)
-        except OSError as error:
-            raise OutgoingError(f"file: {error.strerror}") from None
-        self.put_range(FileRange(fd, ByteRange(offset, offset + count)), is_last=self.is_end(part.is_last))
-
-    def put_path(self, part: PathPart) -> None:
-        """http.response.pathsend"""
-        try:
-            # A FIFO would wait for its writer.
-            fd = os.open(part.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as error:
-            raise OutgoingError(f"path: {part.path}: {error.strerror}") from None
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            os.close(fd)
-            raise OutgoingError(f"path: found {part.path}, which is no file")
-        self.put_range(FileRange(fd, ByteRange(0, status.st_size)), is_last=self.is_end(is_last=True))
 
     def put_range(self, wanted: FileRange, *, is_last: bool) -> None:
         """Put out octets of a file. Raises: OutgoingError, and its descriptor is closed."""
@@ -367,7 +334,7 @@ class Exchange:
     @property
     def is_over(self) -> bool:
         """Whether nothing more of the application concerns the connection."""
-        return self.stage is Stage.COMPLETE or self.has_ended or self.is_cut or self.is_broken
+        return self.stage is COMPLETE or self.has_ended or self.is_cut or self.is_broken
 
     @property
     def is_deaf(self) -> bool:
@@ -377,7 +344,7 @@ class Exchange:
     @property
     def is_whole(self) -> bool:
         """Whether all of the response was put out."""
-        return self.stage is Stage.COMPLETE and not self.is_cut
+        return self.stage is COMPLETE and not self.is_cut
 
     def came(self) -> None:
         """There may be something to receive."""

@@ -52,6 +52,11 @@ class Stage(Enum):
     CLOSED = auto()
 
 
+# An Enum's member costs a call each time, until Python 3.12: these are asked for with every request.
+RESPONSE: Final = Stage.RESPONSE
+FIRST_BODY: Final = Stage.FIRST_BODY
+COMPLETE: Final = Stage.COMPLETE
+
 PLACES: Final = {
     Stage.RESPONSE: "before the response has started",
     Stage.FIRST_BODY: "after http.response.start",
@@ -189,11 +194,12 @@ def read_start(message: Message) -> Start:
 
     Applications say much the same again and again, so it is remembered: like messages give one record.
     """
-    headers = message.get("headers", ())
+    status, headers = message.get("status"), message.get("headers", ())
     kind = type(headers)
-    if kind is list or kind is tuple:
+    # What is equal to these has been judged alike: an int is no bool, nor a float.
+    if (kind is list or kind is tuple) and type(status) is int and "trailers" not in message:
         try:
-            return known_start(message.get("status"), tuple(headers), message.get("trailers", False))
+            return known_start(status, tuple(headers))
         except TypeError:
             pass  # a header that is a list, or wrong
         except NotRememberedError as long:
@@ -201,12 +207,10 @@ def read_start(message: Message) -> Start:
     return judge_start(message)
 
 
-@lru_cache(maxsize=1024, typed=True)
-def known_start(status: object, headers: tuple[object, ...], trailers: object) -> Start:
+@lru_cache(maxsize=1024)
+def known_start(status: int, headers: tuple[object, ...]) -> Start:
     """`judge_start`, remembered. Raises: MessageError, NotRememberedError; TypeError for what has no hash."""
-    start = judge_start(
-        {"type": "http.response.start", "status": status, "headers": headers, "trailers": trailers}
-    )
+    start = judge_start({"type": "http.response.start", "status": status, "headers": headers})
     if len(start.fields.lines) > REMEMBERED_BYTES_MAX:
         raise NotRememberedError(start)
     return start

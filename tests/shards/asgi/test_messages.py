@@ -194,6 +194,22 @@ def test_start__as_it_is_read() -> None:
     assert bare.fields.lines == b""
 
 
+def test_start__that_equals_one_of_before__is_judged_itself() -> None:
+    headers = [(b"a", b"b")]
+    known = read("http.response.start", status=200, headers=headers)
+    assert read("http.response.start", status=200, headers=tuple(headers)) is known
+    assert read("http.response.start", status=200, headers=[(b"a", memoryview(b"b"))]) == known
+    for status in (200.0, "200", None):
+        with pytest.raises(MessageError, match=r"http\.response\.start: status: found"):
+            read("http.response.start", status=status, headers=headers)
+    told = read("http.response.start", status=200, headers=headers, trailers=True)
+    assert isinstance(told, Start)
+    assert told.has_trailers
+    for trailers in (0, None):
+        with pytest.raises(MessageError, match=r"http\.response\.start: trailers: found"):
+            read("http.response.start", status=200, headers=headers, trailers=trailers)
+
+
 def test_body_file_path__as_they_are_read(tmp_path: Path) -> None:
     assert read("http.response.body") == BodyPart(b"", is_last=True)
     assert read("http.response.body", body=memoryview(b"x"), more_body=True) == BodyPart(b"x", is_last=False)
