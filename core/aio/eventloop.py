@@ -96,6 +96,10 @@ class SchedulerEventLoop(OwnSocketLoop):
         these, and put back."""
         self.rests: bool = False
         """Whether the last turn has left nothing to do but what is ready, or set, since."""
+        self.beginning: Context | None = None
+        """Of the task that is being made, where its first step is not to be queued."""
+        self.first_step: Callable[..., object] | None = None
+        """That step, once the task is made."""
         self._hooks_outside: Hooks = (None, None)
         self._running_handles = RunningHandles(self)
         selector = SchedulerSelector(scheduler)
@@ -229,6 +233,9 @@ class SchedulerEventLoop(OwnSocketLoop):
         self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """See asyncio's: the same in fewer steps."""
+        if self.beginning is not None and self.beginning is context:
+            self.first_step = callback
+            return None  # type: ignore[return-value]  # no task looks at it
         if self._closed or self._debug:
             handle = super().call_soon(callback, *args, context=context)
             if handle._source_traceback:  # type: ignore[attr-defined]  # asyncio's: where it was made

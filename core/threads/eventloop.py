@@ -60,6 +60,13 @@ class SchedulerPort(Protocol):
     guest: object | None
     """Set by a loop whose turn runs code of others, while it does: the watchdog names it, by its `repr`."""
 
+    running: Thread[Any] | None
+    """The thread whose code runs just now."""
+
+    put_back: Callable[[], None] | None
+    """Set by a loop that has changed what the interpreter believes, as which event loop runs, for a thread
+    that `hosts` it: called before one runs that does not, and when none is ready. It sets this to None."""
+
     clock: Callable[[], int]
     """The time now: what must not come early counts from here, as threads that ran before in this turn may
     have taken long."""

@@ -78,6 +78,8 @@ class Scheduler:
         """The thread whose code runs just now."""
         self.guest: object | None = None
         """Whose code runs where no thread's does: the watchdog names it."""
+        self.put_back: Callable[[], None] | None = None
+        """Set by a guest that has changed what the interpreter believes, for the threads that host it."""
         self.os_thread: int = 0
         """The operating-system thread that `run` runs on; 0 outside of it."""
         self._loops: list[EventLoop] = []
@@ -158,7 +160,11 @@ class Scheduler:
         self.os_thread = get_ident()
         try:
             with left_generators_end_in(self):
-                yield
+                try:
+                    yield
+                finally:
+                    if self.put_back is not None:
+                        self.put_back()
         finally:
             self.os_thread = 0
             CURRENT.reset(outer)
@@ -308,8 +314,12 @@ class Scheduler:
             if not ready:
                 break
             self.running = thread = ready.popleft()
+            if self.put_back is not None and not thread.hosts:
+                self.put_back()
             run(thread)
         self.running = None
+        if self.put_back is not None:
+            self.put_back()
         del thread  # The error of one leads to this frame, as that to which its own returned.
 
     def _run_thread(self, thread: Thread[Any]) -> None:

@@ -1,7 +1,7 @@
 """The record of one thread.
 
 Owns the fields of a thread and nothing that runs it. Ten million of them may be blocked at once, so there are
-seven fields and no registry: a blocked thread is held by the loop that owes it an answer, a ready one by the
+eight fields and no registry: a blocked thread is held by the loop that owes it an answer, a ready one by the
 ready queue.
 
 Source: Li and Zdancewic, PLDI 2007, section 3.
@@ -90,7 +90,7 @@ class Thread(Generic[R_co]):
     returns, or a `Raise`; at last, what the thread returned, or a `Raise` of what ended it.
     """
 
-    __slots__ = ("context", "coroutine", "inbox", "joiners", "name", "number", "scope")
+    __slots__ = ("context", "coroutine", "hosts", "inbox", "joiners", "name", "number", "scope")
 
     def __init__(
         self,
@@ -110,6 +110,8 @@ class Thread(Generic[R_co]):
         """Where its context variables live; None: it shares those of whoever runs the scheduler."""
         self.number: int = number
         """How many its scheduler had started when this was started: the order of creation."""
+        self.hosts: bool = False
+        """Whether what a guest has set up may stay while it runs: see the scheduler's `put_back`."""
 
     @property
     def has_ended(self) -> bool:

@@ -26,7 +26,7 @@ from gossamer.core.threads.sync import Event
 from gossamer.shards.asgi.conversation import ApplicationConversation, ResponseCutError
 from gossamer.shards.asgi.exchange import ClientLeftError, Exchange, WholeHead
 from gossamer.shards.asgi.lifespan import App, Lifespan, Mode
-from gossamer.shards.asgi.messages import MessageError, Stage, Start
+from gossamer.shards.asgi.messages import COMPLETE, MessageError, Stage, Start
 from gossamer.shards.asgi.scope import Asker, Scope, request_scope, socket_scope, whole_scope
 from gossamer.shards.asgi.tasks import ApplicationGuest, ApplicationLoop
 from gossamer.shards.asgi.websocket import SocketExchange
@@ -148,16 +148,20 @@ class AsgiSite(HttpSite):
             return super().converse(stream, data, asker)
         exchange = Exchange(self, plain.request, None, is_plain=plain.is_common)
         exchange.began_us = self.clock()
+        if not self.loop.stays:
+            self.loop.stay()
         self.begin(exchange, asker, plain.scope, plain.name)
         start, body, out = exchange.start, exchange.body, exchange.out
-        if exchange.stage is not Stage.COMPLETE or len(out) != 1 or type(out[0]) is not bytes:
+        if exchange.stage is not COMPLETE or len(out) != 1 or type(out[0]) is not bytes:
             return ApplicationConversation(self, stream, asker).go_on(exchange, data)
         assert start is not None
         if body is None or not body.keep_alive:
             return ApplicationConversation(self, stream, asker).go_on(exchange, data)
         # The application was over with it in its first step: the response leaves at once.
-        self.note(stream, data, start.status, body.sent_bytes, exchange.began_us)
-        self.times.record_since(exchange.began_us)
+        self.times.hits_total += 1
+        self.times.at_once += 1
+        if start.status >= 400 or self.access_log is not None:
+            self.note_outcome(stream, data, start.status, body.sent_bytes, exchange.began_us)
         return stream.send(out[0], self.options.write_timeout_us)
 
     def burst_of(self, stream: Stream, asker: Asker) -> ApplicationConversation:
@@ -245,11 +249,12 @@ class AsgiSite(HttpSite):
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an application may raise anything
             self.failed(exchange.request, error)
         else:
-            if exchange.stage is not Stage.COMPLETE and not exchange.is_broken:
+            if exchange.stage is not COMPLETE and not exchange.is_broken:
                 self.returned_early(exchange)
         finally:
             exchange.has_ended = True
-            exchange.wake()
+            if exchange.parked:
+                exchange.wake()
 
     def failed(self, request: Request, error: BaseException) -> None:
         """The application has raised: a message that was wrong is one line, a bug of its own a traceback, and

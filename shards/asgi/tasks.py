@@ -10,11 +10,10 @@ server's stack; everything else of it is `core.aio.guest`'s.
 """
 
 import asyncio
-from asyncio.events import _set_running_loop
 from collections import deque
 from collections.abc import Container, Coroutine
 from contextlib import ExitStack
-from sys import get_asyncgen_hooks, set_asyncgen_hooks
+from contextvars import copy_context
 from typing import Any, Final, Protocol
 
 from gossamer.core.aio.guest import AsyncioLoop, GuestEventLoop
@@ -43,6 +42,8 @@ class ApplicationLoop(GuestEventLoop):
         self.leaving: deque[Leaving] = deque()
         """What tasks, and the threads before them, have put out in this turn: it leaves behind them all, so
         that what one of them has put out bit by bit is sent in one piece."""
+        self.stays = False
+        """Whether it runs now, and goes on to: see `stay`."""
 
     def let_leave(self, leaving: Leaving) -> None:
         """It has something to send, in this turn."""
@@ -59,21 +60,39 @@ class ApplicationLoop(GuestEventLoop):
             leaving.popleft().leave()
         return 0 if leaving or self._ready else due_us
 
+    def stay(self) -> None:
+        """Be the loop that runs for as long as threads do that have called this, one after the other: to
+        become it anew for each of their tasks takes a twentieth of a request. Called by a thread in which no
+        code but the server's runs, beside tasks that begin in it."""
+        scheduler = self.scheduler
+        assert scheduler.running is not None
+        scheduler.running.hosts = True
+        self._come_in()
+        scheduler.guest = None
+        self.stays, scheduler.put_back = True, self._put_back
+
+    def _put_back(self) -> None:
+        self.stays, self.scheduler.put_back = False, None
+        self._go_out()
+
     def begin_task(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """The task of a coroutine, which has run until it first waits, or to its end. Called by a native
         thread, where no task runs; hold the task, as of `create_task`."""
-        task = asyncio.Task(coroutine, loop=self, name=name)
-        first_step: Any = self._ready.pop()  # what the task itself has just put there
-        outside = get_asyncgen_hooks()
-        self.scheduler.guest = self._running_handles
-        _set_running_loop(self)
-        set_asyncgen_hooks(*self._hooks_inside)
+        self.beginning = context = copy_context()
+        task = asyncio.Task(coroutine, loop=self, name=name, context=context)
+        first_step: Any = self.first_step
+        self.beginning = self.first_step = None
+        if self.stays:
+            self.scheduler.guest = self._running_handles
+        else:
+            self._come_in()
         try:
-            first_step._context.run(first_step._callback)
+            context.run(first_step)
         finally:
-            set_asyncgen_hooks(*outside)
-            _set_running_loop(None)
-            self.scheduler.guest = None
+            if self.stays:
+                self.scheduler.guest = None
+            else:
+                self._go_out()
         return task
 
 

@@ -232,6 +232,12 @@ class HttpSite:
     ) -> None:
         """Count a response, and log it with the time since its head was there."""
         self.slow_total += 1
+        self.note_outcome(stream, head, status, body_bytes, began_us, user)
+
+    def note_outcome(
+        self, stream: Stream, head: bytes, status: int, body_bytes: int, began_us: int, user: str = ""
+    ) -> None:
+        """As `note`, of a response that its caller counts among those that were ready at once."""
         if status >= 500:
             self.responses_5xx_total += 1
         elif status >= 400:

@@ -40,7 +40,7 @@ class ResponseTimes:
         self.counts: array[int] = array("Q", bytes(8 * LAYOUT.buckets))
         self.sum_us: int = 0
         self.hits_total: int = 0
-        """Requests whose response was ready when they came; its caller counts them."""
+        """Requests whose response was ready when they came, or at once; its caller counts them."""
         self.at_once: int = 0
         """Those of them that were answered in the turn that is not over yet."""
         self.turned_us: int = 0

@@ -221,7 +221,7 @@ def _asgi(call: Callable[..., Any], shared: Shared, path: str, log: ResponseLog 
         at_heartbeat=shared.at_heartbeat,
         start=site.start,
         finish=site.finish,
-        loops=lambda: (site.guest,),
+        loops=lambda: (site.guest, site.times),
         connect_with=site.guest.connect_with if _on_stack(shared.plan) else None,
         converse=site.burst,
     )

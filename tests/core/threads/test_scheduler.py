@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gossamer.core.clock import VirtualClock
+from gossamer.core.clock import NEVER_US, VirtualClock
 from gossamer.core.errors import GossamerError
 from gossamer.core.loop.sleep import SleepLoop
 from gossamer.core.loop.virtual import DeadlockError, VirtualWaiter
@@ -428,6 +428,86 @@ def test_resumed_twice__is_our_bug(scheduler: Scheduler) -> None:
     with pytest.raises(AssertionError, match="twice"):
         scheduler.resume(thread)
     scheduler.run()
+
+
+def test_put_back__before_a_thread_that_does_not_host__and_when_none_is_ready(scheduler: Scheduler) -> None:
+    seen: list[str] = []
+
+    def put_back() -> None:
+        scheduler.put_back = None
+        seen.append("back")
+
+    async def hosts(name: str) -> None:
+        for _ in range(2):
+            assert scheduler.running is not None
+            scheduler.running.hosts = True
+            if scheduler.put_back is None:
+                scheduler.put_back = put_back
+                seen.append("set up")
+            seen.append(name)
+            await sys_yield()
+
+    async def guards() -> None:
+        for _ in range(2):
+            assert scheduler.put_back is None
+            seen.append("other")
+            await sys_yield()
+
+    for each in (hosts("a"), hosts("b"), guards()):
+        scheduler.spawn(each)
+    scheduler.run()
+    assert seen == [
+        *("set up", "a", "back"),  # b has not said yet that it hosts
+        *("set up", "b", "back", "other"),
+        *("set up", "a", "b", "back", "other"),
+    ]
+
+
+def test_put_back__before_any_loop_has_its_turn(scheduler: Scheduler) -> None:
+    seen: list[bool] = []
+
+    class Looks:
+        takes: Mapping[type[SystemCall[Any]], Handler] = {}
+
+        def start(self, _scheduler: SchedulerPort) -> None:
+            pass
+
+        def turn(self, _now_us: int) -> int:
+            seen.append(scheduler.put_back is None)
+            return NEVER_US
+
+        def close(self) -> None:
+            pass
+
+    def put_back() -> None:
+        scheduler.put_back = None
+
+    async def hosts() -> None:
+        scheduler.put_back = put_back
+        await sys_sleep(10)
+
+    scheduler.add_loop(Looks())
+    scheduler.spawn(hosts())
+    scheduler.run()
+    assert seen
+    assert all(seen)
+
+
+def test_put_back__of_a_thread_that_nothing_caught__on_the_way_out(scheduler: Scheduler) -> None:
+    seen: list[str] = []
+
+    def put_back() -> None:
+        scheduler.put_back = None
+        seen.append("back")
+
+    async def interrupted() -> None:
+        scheduler.put_back = put_back
+        raise KeyboardInterrupt
+
+    scheduler.spawn(interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        scheduler.run()
+    assert seen == ["back"]
 
 
 def test_stop__run_returns__and_goes_on_later(scheduler: Scheduler) -> None:

@@ -108,7 +108,7 @@ def served(
             await site.finish(0)
         return result
 
-    return run(main(), [site.guest])
+    return run(main(), [site.guest, site.times])
 
 
 def asked(app: App, *requests: str | bytes, own: AsgiOptions | None = None, **web: Any) -> bytes:

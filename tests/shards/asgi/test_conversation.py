@@ -471,6 +471,24 @@ def test_failure__500_or_the_end__counted_and_logged_once(
         assert "\n" not in record.getMessage()
 
 
+def test_answers__at_once__counted_with_the_time_of_their_turn(caplog: pytest.LogCaptureFixture) -> None:
+    async def absent(_scope: dict[str, Any], _receive: Any, send: Any) -> None:
+        await send(start(status=404))
+        await send(body())
+
+    async def talk(server: Served) -> dict[str, int]:
+        client = await server.connect()
+        for _ in range(3):
+            await client.ask()
+        await client.ask("/later", "Connection: close")
+        return server.site.statistics()
+
+    statistics = served(absent, talk)
+    assert sum(statistics[name] for name in COUNTS) == statistics["requests_total"] == 4
+    assert statistics["responses_4xx_total"] == 4
+    assert not caplog.records
+
+
 def test_answers__each_counted_by_its_time_once_it_is_sent() -> None:
     async def talk(server: Served) -> dict[str, int]:
         client = await server.connect()
