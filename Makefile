@@ -36,7 +36,7 @@ LOWEST := .venv-lowest
 LOWEST_TESTS := tests/test_imports.py tests/test_wheel.py tests/cli tests/core/http tests/ffi tests/shards tests/loadtest
 
 # Of those that need a right, what a user namespace of one user gives it to.
-ROOTLESS_TESTS := tests/network tests/system tests/shards/confinement
+ROOTLESS_TESTS := tests/network tests/system tests/shards/confinement tests/shards/rundir
 
 # What looks at a release.
 RELEASE := .venv-release

@@ -109,6 +109,10 @@ def test_read_state__of_another_user__said_so(directory: RunDirectory) -> None:
     directory.path.chmod(0o700)
 
 
+STRANGER = 65533
+"""No user of ours. 65534 is in a user namespace whoever has no name there, as the owner of "/"."""
+
+
 def refusal(path: Path) -> str:
     """Why no server would run there."""
     with pytest.raises(CannotStartError) as refused:
@@ -125,7 +129,7 @@ def test_acquire__below_a_directory_of_another_user__refused_and_nothing_made(
     theirs.mkdir()
     if below.startswith("a/"):
         (theirs / "a").mkdir()  # Ours, but its owner may put another one in its place.
-    os.chown(theirs, 65534, 65534)
+    os.chown(theirs, STRANGER, STRANGER)
     assert f"a directory of another user ({theirs})" in refusal(theirs / below)
     assert [path.name for path in theirs.rglob("*")] == (["a"] if below.startswith("a/") else [])
 
@@ -137,7 +141,7 @@ def test_acquire__a_link_of_another_user_on_the_way__refused(tmp_path: Path) -> 
     shared.chmod(0o1777)
     (tmp_path / "ours").mkdir()
     (shared / "link").symlink_to(tmp_path / "ours")
-    os.chown(shared / "link", 65534, 65534, follow_symlinks=False)
+    os.chown(shared / "link", STRANGER, STRANGER, follow_symlinks=False)
     assert f"a directory of another user ({shared})" in refusal(shared / "link" / "run")
     assert list((tmp_path / "ours").iterdir()) == []
 
