@@ -33,15 +33,12 @@ COMPILED = ROOT / "gossamer" / "compiled" / SUFFIX.split(".")[1]
 
 THREADS = ("deadlines", "scheduler", "thread", "threadcalls")
 """Of the threads: what runs them."""
-SOCKETS = ("call", "deadlines", "loop", "receiving", "sending", "watching")
-"""Of kernel sockets: what every request goes through."""
 SIMULATOR = ("agenda", "end", "flow", "link")
 """Of the simulator: what every segment goes through."""
 PLACES = (
     *("core/tcp", "core/wire", "core/loop/tcp", "core/seq.py", "core/clock.py", "core/demux.py"),
     *("core/networks.py", "core/checkpoint_rows.py", "core/http/websocket_frames.py"),
     *(f"core/threads/{name}.py" for name in THREADS),
-    *(f"core/loop/sock/{name}.py" for name in SOCKETS),
     *(f"core/sim/{name}.py" for name in SIMULATOR),
 )
 """What is compiled: these modules, and those of these packages, but for"""
