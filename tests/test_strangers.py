@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 def test_files__are_yaml() -> None:
     yaml = pytest.importorskip("yaml")
-    assert set(yaml.safe_load(WORKFLOW)["jobs"]) == {"tests", "check", "wheels"}
+    assert set(yaml.safe_load(WORKFLOW)["jobs"]) == {"tests", "native", "aarch64", "check", "wheels"}
     assert {each.get("id") for each in yaml.safe_load(FORM)["body"]} >= {"doctor", "version", "seen"}
 
 
@@ -34,10 +34,16 @@ def test_workflow__no_secret_and_no_right_to_write() -> None:
     assert re.findall(r"^permissions:\n((?:  .*\n)+)", WORKFLOW, re.MULTILINE) == ["  contents: read\n"]
 
 
-def test_workflow__the_pythons_that_are_promised() -> None:
-    (row,) = re.findall(r"^        python: \[(.*)\]", WORKFLOW, re.MULTILINE)
+def test_workflow__the_pythons_that_are_promised__with_any_versions_and_rights() -> None:
+    rows = re.findall(r"^        python: \[(.*)\]", WORKFLOW, re.MULTILINE)
+    tests, native = (re.findall(r"[\d.]+", row) for row in rows)
     promised = [each.rpartition(" ")[2] for each in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", each)]
-    assert re.findall(r"[\d.]+", row) == promised
+    assert tests == promised
+    assert set(native) < set(promised)
+    assert "        who: [root, rootless]\n        versions: [newest, lowest]\n" in WORKFLOW
+    for who in ("root", "rootless"):
+        for versions in ("newest", "lowest"):
+            assert f"        if: matrix.who == '{who}' && matrix.versions == '{versions}'\n" in WORKFLOW
 
 
 def test_form__asks_for_what_commands_print() -> None:
