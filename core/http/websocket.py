@@ -160,6 +160,9 @@ class MessageJudge(Extension):
             # RFC 6455 5.6: "a particular text frame might include a partial UTF-8 sequence; however, the
             # whole message MUST contain valid UTF-8."
             self.texts.append(self.decoder.decode(frame.data, frame.fin))
+        if frame.fin:
+            # None is under way now: a fragment that comes next is a breach, whatever stands in it.
+            self.is_text, self.fragments = False, 0
         return frame
 
     def encode(self, frame: Frame) -> Frame:

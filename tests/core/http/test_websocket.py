@@ -369,6 +369,17 @@ def test_bytes_like__both_ways__as_bytes(kind: type, length: int) -> None:
         server.send_binary(3)  # type: ignore[arg-type]  # what a wrong caller gives
 
 
+@pytest.mark.parametrize("payload", [b"", b"a", b"\xc3"])
+def test_fragment_of_no_message__behind_one_of_text__1002_whatever_stands_in_it(payload: bytes) -> None:
+    for is_whole in (True, False):
+        server = connection()
+        data = frame(FIN | TEXT, b"ab") + frame(FIN | CONT, payload)
+        events = server.receive(data) if is_whole else [e for b in data for e in server.receive(bytes([b]))]
+        assert isinstance(events[0], TextMessage)
+        assert isinstance(events[1], Disconnected)
+        assert events[1].code == 1002
+
+
 FIRST_OCTETS = [*(FIN | kind for kind in (CONT, TEXT, BINARY, CLOSE, PING, PONG)), CONT, TEXT, BINARY]
 PAYLOADS = [
     b"",
