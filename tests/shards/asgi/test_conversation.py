@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -473,6 +474,7 @@ def test_failure__500_or_the_end__counted_and_logged_once(
 
 def test_answers__at_once__counted_with_the_time_of_their_turn(caplog: pytest.LogCaptureFixture) -> None:
     async def absent(_scope: dict[str, Any], _receive: Any, send: Any) -> None:
+        time.sleep(0.02)  # it holds the loop
         await send(start(status=404))
         await send(body())
 
@@ -480,6 +482,7 @@ def test_answers__at_once__counted_with_the_time_of_their_turn(caplog: pytest.Lo
         client = await server.connect()
         for _ in range(3):
             await client.ask()
+        assert server.site.times.sum_us >= 3 * 20_000
         await client.ask("/later", "Connection: close")
         return server.site.statistics()
 
